@@ -1,0 +1,6 @@
+package io.gpuos.ir;
+
+/** The scalar functions of the expression language: one table for every generator. */
+public enum Function {
+  ADD
+}

@@ -1,0 +1,101 @@
+package io.gpuos.ir;
+
+import io.gpuos.layout.DType;
+import java.util.List;
+
+/**
+ * A typed, verified operator body: what both code generators consume. Immutable and structural:
+ * two kernels that are {@code equals} compute the same thing and share one compiled form.
+ *
+ * <p>Operands are numbered in the order of a task record: inputs, then runtime scalars, then
+ * outputs; at most {@value #MAX_OPERANDS} in all, of which at most {@value #MAX_INPUTS} inputs.
+ * Nodes are in topological order; a node is named by its index.
+ *
+ * <p>Compute types: F64 in {@code double}; F32, F16 and BF16 in {@code float}; I64 in 64-bit, the
+ * other integers in 32-bit two's complement, wrapped to their width after each node; BOOL is 0 or 1.
+ * A node of type F16 or BF16 is <em>not</em> rounded to that precision, except by {@link
+ * Node.Convert} and by a store.
+ */
+public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
+
+  int MAX_INPUTS = 8;
+  int MAX_OPERANDS = 10;
+
+  List<Operand> operands();
+
+  List<Node> nodes();
+
+  /** What one operand slot of the task record holds. */
+  record Operand(Role role, DType type) {}
+
+  /** INPUT and OUTPUT slots hold addresses; a SCALAR slot holds the value's bits. */
+  enum Role {
+    /** Address of elements that are read. */
+    INPUT,
+    /**
+     * The value itself: {@code Double.doubleToRawLongBits} for floating types, the sign-extended
+     * integer for the others.
+     */
+    SCALAR,
+    /** Address of elements that are written. */
+    OUTPUT
+  }
+
+  /** One value per element of the iteration space. */
+  sealed interface Node {
+    DType type();
+
+    /** The element of an INPUT operand, or the value of a SCALAR operand, in its own type. */
+    record Load(int operand, DType type) implements Node {}
+
+    /**
+     * A constant. {@code bits}: {@code Double.doubleToRawLongBits} for floating types, the
+     * sign-extended integer for the others.
+     */
+    record Constant(DType type, long bits) implements Node {}
+
+    /**
+     * A scalar function. {@code type} is the result's type; {@link Function} says which types the
+     * arguments have for it.
+     */
+    record Apply(Function function, DType type, List<Integer> arguments) implements Node {
+      public Apply {
+        arguments = List.copyOf(arguments);
+      }
+    }
+
+    /**
+     * Conversion as {@code torch.Tensor.to}: float to integer truncates and saturates nothing
+     * (C rules where defined, 0 for NaN), anything to BOOL is {@code != 0}.
+     */
+    record Convert(DType type, int argument) implements Node {}
+  }
+
+  /** Writes node {@code node} to OUTPUT operand {@code operand}; both have the same type. */
+  record Store(int operand, int node) {}
+
+  /** One value per element of the space, stored to each output. */
+  record Elementwise(List<Operand> operands, List<Node> nodes, List<Store> stores)
+      implements Kernel {
+    public Elementwise {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
+      stores = List.copyOf(stores);
+    }
+  }
+
+  /**
+   * Folds node {@code value} over the reduced dimensions of the space and writes one element of the
+   * last operand (its only OUTPUT) per kept position.
+   *
+   * @param parameter order of the norm, or the correction of var and std; otherwise 0
+   */
+  record Reduction(
+      List<Operand> operands, List<Node> nodes, Reducer reducer, int value, double parameter)
+      implements Kernel {
+    public Reduction {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
+    }
+  }
+}
