@@ -1,0 +1,375 @@
+// The resident kernel.
+//
+// Block 0 is the desk: warp 0 reports completed tasks to the host, warp 1 keeps the lease.
+// Every other block is a worker: it claims a sequence, polls that ring slot in host memory, waits
+// for the tasks this one depends on, runs the operator and stamps the sequence as completed.
+//
+// State that outlives a launch is in gpuos_state. A worker that leaves writes down the sequence it
+// had claimed, and the worker of the same number in the next launch starts with it; so no claimed
+// record is ever lost, and a relaunched kernel starts from what the last one really did.
+//
+// Sequences wrap; they are only ever compared by their difference.
+#include "gpuos_abi.cuh"
+#include "gpuos_sync.cuh"
+
+namespace gpuos {
+
+// Modes of gpuos_state::stop, in its two low bits; the other bits are the epoch it is meant for.
+enum StopMode : u32 {
+  STOP_NONE = 0,
+  STOP_WHEN_EMPTY = 1,  // idle: run what is already published, then leave
+  STOP_NOW = 2          // yield asked or lease over: leave at the next task boundary
+};
+
+enum Verdict : u32 { RUN, LEAVE };
+
+// Polls of an empty slot before a worker far from the front starts to sleep.
+constexpr u32 POLLS_BEFORE_SLEEP = 8;
+// One sleep of such a worker, in ns, and how many it takes before it looks at its slot again.
+constexpr u32 SLEEP_NS = 1000;
+constexpr u32 SLEEPS_PER_LOOK = 64;
+// Stamps each lane of the reporting warp looks at in one round.
+constexpr u32 STAMPS_PER_LANE = 8;
+// Completions behind a task that takes longer than this are reported one by one.
+constexpr u64 LATE_AFTER_NS = 2000;
+// Pause of the lease keeper between two looks.
+constexpr u32 LEASE_PAUSE_NS = 500;
+
+// The launch parameter with its addresses typed.
+struct Context {
+  gpuos_control* control;
+  const gpuos_task* ring;
+  u64* late;
+  u64* completed;
+  gpuos_state* state;
+  const u64* entries;
+  const gpuos_space* const* space_pages;
+  u64 epoch;
+  u32 mask;
+  u32 near_window;
+
+  __device__ explicit Context(const gpuos_launch& launch)
+      : control(reinterpret_cast<gpuos_control*>(launch.control)),
+        ring(reinterpret_cast<const gpuos_task*>(launch.ring)),
+        late(reinterpret_cast<u64*>(launch.late)),
+        completed(reinterpret_cast<u64*>(launch.completed)),
+        state(reinterpret_cast<gpuos_state*>(launch.state)),
+        entries(reinterpret_cast<const u64*>(launch.entries)),
+        space_pages(reinterpret_cast<const gpuos_space* const*>(launch.space_pages)),
+        epoch(launch.epoch),
+        mask(launch.mask),
+        near_window(launch.near_window) {}
+
+  // How this launch was asked to stop, from a value of state->stop.
+  __device__ u32 stop_mode(u64 stop) const {
+    return (stop >> 2) == (epoch & (~0ull >> 2)) ? static_cast<u32>(stop & 3) : STOP_NONE;
+  }
+};
+
+// ---- worker: fetch --------------------------------------------------------------------------
+// These functions are called by all 32 lanes of a worker's warp 0; results are the same in each.
+
+// Words of a record by 4-byte index: lane i of the fetching warp holds word i.
+constexpr int WORD_FLAGS = 5;
+constexpr int WORD_AFTER0 = 9;
+constexpr int WORD_AFTER1 = 17;
+
+// Whether the words just read make up the whole record of `sequence`: its 64-bit sequence, and the
+// stamp of every sector in use, since sectors of one read may differ in age.
+__device__ __forceinline__ bool is_record(u32 word, u64 sequence, u32 lane) {
+  const u64 stamp = __shfl_sync(~0u, word, 0) | static_cast<u64>(__shfl_sync(~0u, word, 1)) << 32;
+  const u32 sectors = __shfl_sync(~0u, word, WORD_FLAGS) >> GPUOS_SECTORS_SHIFT;
+  const bool stamp_lane = (lane & 7) == 0 && lane != 0 && lane / 8 <= sectors;
+  const bool matches = !stamp_lane || word == static_cast<u32>(sequence);
+  return stamp == sequence && __all_sync(~0u, matches);
+}
+
+// Whether every task from `far` to `near` sequences before `sequence` is complete.
+__device__ __forceinline__ bool is_complete(const Context& c, u64 sequence, u32 after, u32 lane) {
+  bool complete = true;
+  for (u32 distance = (after & 0xffff) + lane; distance <= after >> 16; distance += 32) {
+    const u64 earlier = sequence - distance;
+    const u64 stamp = load_relaxed(&c.completed[earlier & c.mask]);
+    complete &= static_cast<i64>(stamp - earlier) >= 0;
+  }
+  return __all_sync(~0u, complete);
+}
+
+// Waits for the tasks named by `after` (far << 16 | near; 0: none). A worker must not hold on here
+// when it is asked to leave: the task it waits for may be claimed by a worker that has left.
+__device__ __forceinline__ Verdict wait_for(const Context& c, u64 sequence, u32 after, u32 lane) {
+  while (after != 0 && !is_complete(c, sequence, after, lane)) {
+    if (c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE) {
+      return LEAVE;
+    }
+  }
+  return RUN;
+}
+
+// Sleeps while nothing happens and the claimed slot is far from the front, so that idle workers do
+// not load the bus; wakes when the front moves or the worker is asked to leave.
+__device__ __forceinline__ void sleep_far_from_front(const Context& c, u64 sequence, u64 front) {
+  for (u32 sleeps = 0; sleeps < SLEEPS_PER_LOOK; sleeps++) {
+    __nanosleep(SLEEP_NS);
+    if (load_relaxed(&c.state->fetched) != front ||
+        c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE) {
+      return;
+    }
+  }
+}
+
+// Waits for the record of `sequence` and copies it to shared memory. One coalesced 128-byte read
+// both polls and fetches.
+__device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lane,
+                                         gpuos_task* task) {
+  const u32* slot = reinterpret_cast<const u32*>(&c.ring[sequence & c.mask]);
+  u32 word;
+  bool second_look = false;
+  for (u32 polls = 0;; polls++) {
+    // Three independent loads, in flight together: a poll costs one trip to host memory.
+    word = load_relaxed_host(slot + lane);
+    const u64 stop = load_relaxed(&c.state->stop);
+    const u64 front = load_relaxed(&c.state->fetched);
+    const u32 mode = __shfl_sync(~0u, c.stop_mode(stop), 0);
+    if (mode == STOP_NOW) {
+      return LEAVE;
+    }
+    if (is_record(word, sequence, lane)) {
+      break;
+    }
+    if (mode == STOP_WHEN_EMPTY) {
+      if (second_look) {
+        return LEAVE;
+      }
+      // Only a slot found empty by a read made after the stop word was seen, and so after the host
+      // could see the lease as parked, may be left behind.
+      second_look = true;
+      fence_host();
+      continue;
+    }
+    const u64 ahead = sequence - __shfl_sync(~0u, front, 0);
+    if (polls > POLLS_BEFORE_SLEEP && static_cast<i64>(ahead) >= c.near_window) {
+      sleep_far_from_front(c, sequence, front);
+      polls = 0;
+    }
+  }
+  const u32 sectors = __shfl_sync(~0u, word, WORD_FLAGS) >> GPUOS_SECTORS_SHIFT;
+  const u32 after0 = __shfl_sync(~0u, word, WORD_AFTER0);
+  const u32 after1 = __shfl_sync(~0u, word, WORD_AFTER1);
+  if (sectors >= 1 && wait_for(c, sequence, after0, lane) == LEAVE) {
+    return LEAVE;
+  }
+  if (sectors >= 2 && wait_for(c, sequence, after1, lane) == LEAVE) {
+    return LEAVE;
+  }
+  // Acquire: what the submitter wrote before the record, and what the awaited tasks wrote, is
+  // visible to this block's threads once they have passed the barrier that follows.
+  fence_device();
+  reinterpret_cast<u32*>(task)[lane] = word;
+  if (lane == 0) {
+    add_relaxed(&c.state->fetched, 1);
+  }
+  return RUN;
+}
+
+// ---- worker -----------------------------------------------------------------------------------
+
+__device__ __forceinline__ u64 claim(const Context& c, u32 lane) {
+  u64 sequence = 0;
+  if (lane == 0) {
+    sequence = atomicAdd(&c.state->head, 1ull);
+  }
+  return __shfl_sync(~0u, sequence, 0);
+}
+
+// Runs one operator. All threads of the block; barriers before and after are the caller's.
+__device__ __forceinline__ void run(const Context& c, const gpuos_task* task, char* scratch) {
+  const u64 entry = load_relaxed(&c.entries[task->logical_operator]);
+  const gpuos_space* space = nullptr;
+  if ((task->flags & GPUOS_FLAG_LINEAR) == 0) {
+    space = c.space_pages[task->space / GPUOS_SPACES_PER_PAGE] + task->space % GPUOS_SPACES_PER_PAGE;
+  }
+  if (entry != 0) {
+    reinterpret_cast<gpuos_operator>(entry)(task, space, scratch);
+  }
+}
+
+__device__ __forceinline__ void work(const Context& c, u32 worker, gpuos_task* task,
+                                     u32* verdict, char* scratch) {
+  const u32 lane = threadIdx.x % 32;
+  const bool fetches = threadIdx.x < 32;
+  u64 sequence = c.state->claim[worker];
+  bool held = c.state->held[worker] != 0;
+  for (;;) {
+    if (fetches) {
+      if (!held) {
+        sequence = claim(c, lane);
+        held = true;
+      }
+      const Verdict decided = fetch(c, sequence, lane, task);
+      if (lane == 0) {
+        *verdict = decided;
+      }
+    }
+    __syncthreads();
+    if (*verdict == LEAVE) {
+      break;
+    }
+    const u64 done = task->sequence;
+    run(c, task, scratch);
+    __syncthreads();
+    held = false;
+    // Warp 1 publishes the completion while warp 0 already claims and fetches the next record.
+    if (threadIdx.x == 32) {
+      store_release(&c.completed[done & c.mask], done);
+    }
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    c.state->claim[worker] = sequence;
+    c.state->held[worker] = 1;
+    add_release(&c.state->left, 1);
+  }
+}
+
+// ---- desk: completions --------------------------------------------------------------------------
+
+// Reports stamps of one window, `STAMPS_PER_LANE * 32` sequences after `from`; returns how many of
+// them, counted from the first, are complete without a gap. With `each` the others that are
+// complete are reported one by one in `late`.
+__device__ __forceinline__ u32 scan(const Context& c, u64 from, u32 lane, bool each) {
+  bool done[STAMPS_PER_LANE];
+#pragma unroll
+  for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
+    const u64 sequence = from + 1 + k * 32 + lane;
+    done[k] = load_relaxed(&c.completed[sequence & c.mask]) == sequence;
+  }
+  if (each) {
+    fence_host();
+#pragma unroll
+    for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
+      const u64 sequence = from + 1 + k * 32 + lane;
+      if (done[k] && c.late[sequence & c.mask] != sequence) {
+        store_relaxed_host(&c.late[sequence & c.mask], sequence);
+      }
+    }
+  }
+  u32 prefix = 0;
+#pragma unroll
+  for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
+    const u32 lanes = __ballot_sync(~0u, done[k]);
+    if (prefix == k * 32) {
+      prefix += lanes == ~0u ? 32 : __ffs(~lanes) - 1;
+    }
+  }
+  return prefix;
+}
+
+// Tells the host how far the tasks are complete, until `*finish` is set and nothing is left to
+// tell. One word for all of them under load; when one task holds the others up, the ones behind
+// it are reported singly.
+__device__ __forceinline__ void report(const Context& c, volatile u32* finish) {
+  const u32 lane = threadIdx.x % 32;
+  u64 through = c.state->reported;
+  u64 moved = now_ns();
+  u32 window = 0;
+  for (;;) {
+    const bool last = __shfl_sync(~0u, *finish, 0) != 0;
+    if (last) {
+      fence_device();
+    }
+    const u32 complete = scan(c, through, lane, false);
+    if (complete != 0) {
+      through += complete;
+      // Release: the tasks' results are visible to the host before the word that says so.
+      fence_host();
+      __syncwarp();
+      if (lane == 0) {
+        store_relaxed_host(&c.control->completed_through, through);
+        store_relaxed(&c.state->reported, through);
+      }
+      moved = now_ns();
+      window = 0;
+      continue;
+    }
+    if (last) {
+      return;
+    }
+    const u64 front = __shfl_sync(~0u, load_relaxed(&c.state->fetched), 0);
+    const u64 behind = front - 1 - through;
+    if (behind > 1 && __shfl_sync(~0u, now_ns(), 0) - __shfl_sync(~0u, moved, 0) > LATE_AFTER_NS) {
+      scan(c, through + window, lane, true);
+      // Tasks are taken nearly in order: none is further ahead of the front than there are workers.
+      window += STAMPS_PER_LANE * 32;
+      if (window >= behind + gridDim.x) {
+        window = 0;
+      }
+    }
+  }
+}
+
+// ---- desk: lease --------------------------------------------------------------------------------
+
+// Decides when this launch leaves and tells the workers; returns when all of them have left.
+// One thread.
+__device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch& launch,
+                                           u32 workers) {
+  const u64 left_before = load_relaxed(&c.state->left);
+  const u64 start = now_ns();
+  u64 active = start;
+  u64 seen = load_relaxed(&c.state->fetched);
+  u32 mode = STOP_NONE;
+  while (mode != STOP_NOW && load_acquire(&c.state->left) - left_before != workers) {
+    const u64 now = now_ns();
+    const u64 fetched = load_relaxed(&c.state->fetched);
+    const u64 reported = load_relaxed(&c.state->reported);
+    if (fetched != seen || reported + 1 != fetched) {
+      seen = fetched;
+      active = now;
+    }
+    const u64 yield = load_relaxed_host(&c.control->yield_epoch);
+    u32 wanted = mode;
+    if (static_cast<i64>(yield - c.epoch) >= 0 || now - start > launch.max_residency) {
+      wanted = STOP_NOW;
+    } else if (now - active > launch.linger) {
+      wanted = STOP_WHEN_EMPTY;
+    }
+    if (wanted > mode) {
+      // Handshake: parked first, then a full fence, then the workers' second look at the ring.
+      store_relaxed_host(&c.control->parked_epoch, c.epoch);
+      fence_handshake();
+      store_release(&c.state->stop, c.epoch << 2 | wanted);
+      mode = wanted;
+    }
+    __nanosleep(LEASE_PAUSE_NS);
+  }
+  while (load_acquire(&c.state->left) - left_before != workers) {
+    __nanosleep(LEASE_PAUSE_NS);
+  }
+}
+
+}  // namespace gpuos
+
+extern "C" __global__ void __launch_bounds__(GPUOS_BLOCK_THREADS, GPUOS_BLOCKS_PER_SM)
+    gpuos_worker(const __grid_constant__ gpuos_launch launch) {
+  using namespace gpuos;
+  __shared__ alignas(128) gpuos_task task;
+  __shared__ u32 shared_word;
+  extern __shared__ __align__(16) char scratch[];
+  const Context c(launch);
+  if (blockIdx.x != 0) {
+    work(c, blockIdx.x - 1, &task, &shared_word, scratch);
+    return;
+  }
+  if (threadIdx.x == 0) {
+    shared_word = 0;
+  }
+  __syncthreads();
+  if (threadIdx.x < 32) {
+    report(c, &shared_word);
+  } else if (threadIdx.x == 32) {
+    keep_lease(c, launch, gridDim.x - 1);
+    fence_device();
+    *static_cast<volatile u32*>(&shared_word) = 1;
+  }
+}
