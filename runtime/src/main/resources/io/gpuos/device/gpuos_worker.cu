@@ -1,6 +1,6 @@
 // The resident kernel.
 //
-// Block 0 is the desk: warp 0 reports completed tasks to the host, warp 1 keeps the lease.
+// Block 0 is the office: warp 0 reports completed tasks to the host, warp 1 keeps the lease.
 // Every other block is a worker: it claims a sequence, polls that ring slot in host memory, waits
 // for the tasks this one depends on, runs the operator and stamps the sequence as completed.
 //
@@ -31,7 +31,10 @@ constexpr u32 SLEEPS_PER_LOOK = 64;
 // Stamps each lane of the reporting warp looks at in one round.
 constexpr u32 STAMPS_PER_LANE = 8;
 // Completions behind a task that takes longer than this are reported one by one.
-constexpr u64 LATE_AFTER_NS = 2000;
+constexpr u64 LATE_AFTER_NS = 1000;
+// Up to so many tasks in flight, workers write their completions to host memory themselves. (Each
+// such write takes about 40 ns of the bus, which is why the reporter speaks for all under load.)
+constexpr u64 DIRECT_IN_FLIGHT = 8;
 // Pause of the lease keeper between two looks.
 constexpr u32 LEASE_PAUSE_NS = 500;
 
@@ -70,6 +73,7 @@ struct Context {
 // These functions are called by all 32 lanes of a worker's warp 0; results are the same in each.
 
 // Words of a record by 4-byte index: lane i of the fetching warp holds word i.
+constexpr int WORD_OPERATOR = 2;
 constexpr int WORD_FLAGS = 5;
 constexpr int WORD_AFTER0 = 9;
 constexpr int WORD_AFTER1 = 17;
@@ -118,10 +122,16 @@ __device__ __forceinline__ void sleep_far_from_front(const Context& c, u64 seque
   }
 }
 
-// Waits for the record of `sequence` and copies it to shared memory. One coalesced 128-byte read
-// both polls and fetches.
-__device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lane,
-                                         gpuos_task* task) {
+// What a worker's block shares about its current task.
+struct Desk {
+  gpuos_task task;
+  u64 entry;  // code address of the operator
+  u32 verdict;
+};
+
+// Waits for the record of `sequence`, copies it to shared memory and resolves its operator. One
+// coalesced 128-byte read both polls and fetches.
+__device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lane, Desk* desk) {
   const u32* slot = reinterpret_cast<const u32*>(&c.ring[sequence & c.mask]);
   u32 word;
   bool second_look = false;
@@ -162,11 +172,15 @@ __device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lan
   if (sectors >= 2 && wait_for(c, sequence, after1, lane) == LEAVE) {
     return LEAVE;
   }
+  // The operator is resolved here, once: a task runs the generation it was fetched with.
+  const u32 logical_operator = __shfl_sync(~0u, word, WORD_OPERATOR);
+  const u64 entry = load_relaxed(&c.entries[logical_operator]);
   // Acquire: what the submitter wrote before the record, and what the awaited tasks wrote, is
   // visible to this block's threads once they have passed the barrier that follows.
   fence_device();
-  reinterpret_cast<u32*>(task)[lane] = word;
+  reinterpret_cast<u32*>(&desk->task)[lane] = word;
   if (lane == 0) {
+    desk->entry = entry;
     add_relaxed(&c.state->fetched, 1);
   }
   return RUN;
@@ -182,46 +196,61 @@ __device__ __forceinline__ u64 claim(const Context& c, u32 lane) {
   return __shfl_sync(~0u, sequence, 0);
 }
 
+// Whether so few tasks are in flight that each can tell the host itself. A hint: a stale answer costs
+// a write to host memory or a microsecond, never correctness.
+__device__ __forceinline__ bool few_in_flight(const Context& c) {
+  return load_relaxed(&c.state->fetched) - load_relaxed(&c.state->reported) <= DIRECT_IN_FLIGHT;
+}
+
+// Publishes a completion: to the workers and the reporter always; to the host at once when `quiet`,
+// which saves the way through the reporter. One thread, after a barrier of the whole block.
+__device__ __forceinline__ void complete(const Context& c, u64 sequence, bool quiet) {
+  store_release(&c.completed[sequence & c.mask], sequence);
+  if (quiet) {
+    fence_host();
+    store_relaxed_host(&c.late[sequence & c.mask], sequence);
+  }
+}
+
 // Runs one operator. All threads of the block; barriers before and after are the caller's.
-__device__ __forceinline__ void run(const Context& c, const gpuos_task* task, char* scratch) {
-  const u64 entry = load_relaxed(&c.entries[task->logical_operator]);
+__device__ __forceinline__ void run(const Context& c, const Desk* desk, char* scratch) {
+  const gpuos_task* task = &desk->task;
   const gpuos_space* space = nullptr;
   if ((task->flags & GPUOS_FLAG_LINEAR) == 0) {
     space = c.space_pages[task->space / GPUOS_SPACES_PER_PAGE] + task->space % GPUOS_SPACES_PER_PAGE;
   }
-  if (entry != 0) {
-    reinterpret_cast<gpuos_operator>(entry)(task, space, scratch);
+  if (desk->entry != 0) {
+    reinterpret_cast<gpuos_operator>(desk->entry)(task, space, scratch);
   }
 }
 
-__device__ __forceinline__ void work(const Context& c, u32 worker, gpuos_task* task,
-                                     u32* verdict, char* scratch) {
+__device__ __forceinline__ void work(const Context& c, u32 worker, Desk* desk, char* scratch) {
   const u32 lane = threadIdx.x % 32;
-  const bool fetches = threadIdx.x < 32;
   u64 sequence = c.state->claim[worker];
   bool held = c.state->held[worker] != 0;
   for (;;) {
-    if (fetches) {
+    if (threadIdx.x < 32) {
       if (!held) {
         sequence = claim(c, lane);
         held = true;
       }
-      const Verdict decided = fetch(c, sequence, lane, task);
+      const Verdict decided = fetch(c, sequence, lane, desk);
       if (lane == 0) {
-        *verdict = decided;
+        desk->verdict = decided;
       }
     }
     __syncthreads();
-    if (*verdict == LEAVE) {
+    if (desk->verdict == LEAVE) {
       break;
     }
-    const u64 done = task->sequence;
-    run(c, task, scratch);
+    const u64 done = desk->task.sequence;
+    const bool quiet = threadIdx.x == 32 && few_in_flight(c);
+    run(c, desk, scratch);
     __syncthreads();
     held = false;
     // Warp 1 publishes the completion while warp 0 already claims and fetches the next record.
     if (threadIdx.x == 32) {
-      store_release(&c.completed[done & c.mask], done);
+      complete(c, done, quiet);
     }
   }
   __syncthreads();
@@ -232,83 +261,91 @@ __device__ __forceinline__ void work(const Context& c, u32 worker, gpuos_task* t
   }
 }
 
-// ---- desk: completions --------------------------------------------------------------------------
+// ---- reporter: completions -------------------------------------------------------------------
+// One warp; every lane has the same arguments and results.
 
-// Reports stamps of one window, `STAMPS_PER_LANE * 32` sequences after `from`; returns how many of
-// them, counted from the first, are complete without a gap. With `each` the others that are
-// complete are reported one by one in `late`.
-__device__ __forceinline__ u32 scan(const Context& c, u64 from, u32 lane, bool each) {
-  bool done[STAMPS_PER_LANE];
-#pragma unroll
-  for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
-    const u64 sequence = from + 1 + k * 32 + lane;
-    done[k] = load_relaxed(&c.completed[sequence & c.mask]) == sequence;
-  }
-  if (each) {
-    fence_host();
-#pragma unroll
-    for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
-      const u64 sequence = from + 1 + k * 32 + lane;
-      if (done[k] && c.late[sequence & c.mask] != sequence) {
-        store_relaxed_host(&c.late[sequence & c.mask], sequence);
-      }
-    }
-  }
-  u32 prefix = 0;
-#pragma unroll
-  for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
-    const u32 lanes = __ballot_sync(~0u, done[k]);
-    if (prefix == k * 32) {
-      prefix += lanes == ~0u ? 32 : __ffs(~lanes) - 1;
-    }
-  }
-  return prefix;
-}
+// One bit a ring slot: reported in `late` and not yet passed by `completed_through`.
+struct LateBits {
+  u32* words;
+
+  __device__ bool has(u64 slot) const { return (words[slot / 32] >> (slot % 32) & 1) != 0; }
+  __device__ void set(u64 slot) { atomicOr(&words[slot / 32], 1u << (slot % 32)); }
+  __device__ void clear(u64 slot) { atomicAnd(&words[slot / 32], ~(1u << (slot % 32))); }
+};
+
+constexpr u32 WINDOW = STAMPS_PER_LANE * 32;
 
 // Tells the host how far the tasks are complete, until `*finish` is set and nothing is left to
-// tell. One word for all of them under load; when one task holds the others up, the ones behind
-// it are reported singly.
-__device__ __forceinline__ void report(const Context& c, volatile u32* finish) {
+// tell. Under load one word speaks for all of them; when one task holds the others up, the ones
+// behind it are reported singly.
+__device__ __forceinline__ void report(const Context& c, volatile u32* finish, LateBits late) {
   const u32 lane = threadIdx.x % 32;
   u64 through = c.state->reported;
   u64 moved = now_ns();
   u32 window = 0;
+  bool any_late = false;
   for (;;) {
     const bool last = __shfl_sync(~0u, *finish, 0) != 0;
     if (last) {
       fence_device();
+      window = 0;
     }
-    const u32 complete = scan(c, through, lane, false);
-    if (complete != 0) {
-      through += complete;
+    // All loads of a round are in flight together.
+    bool done[STAMPS_PER_LANE];
+#pragma unroll
+    for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
+      const u64 sequence = through + 1 + window + k * 32 + lane;
+      done[k] = load_relaxed(&c.completed[sequence & c.mask]) == sequence;
+    }
+    const u64 front = load_relaxed(&c.state->fetched);
+    const u64 now = now_ns();
+    u32 complete = 0;
+#pragma unroll
+    for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
+      const u32 lanes = __ballot_sync(~0u, done[k]);
+      if (complete == k * 32) {
+        complete += lanes == ~0u ? 32 : __ffs(~lanes) - 1;
+      }
+    }
+    if (window == 0 && complete != 0) {
       // Release: the tasks' results are visible to the host before the word that says so.
       fence_host();
       __syncwarp();
       if (lane == 0) {
-        store_relaxed_host(&c.control->completed_through, through);
-        store_relaxed(&c.state->reported, through);
+        store_relaxed_host(&c.control->completed_through, through + complete);
+        store_relaxed(&c.state->reported, through + complete);
       }
-      moved = now_ns();
-      window = 0;
+      for (u32 k = lane; any_late && k < complete; k += 32) {
+        late.clear((through + 1 + k) & c.mask);
+      }
+      through += complete;
+      moved = now;
       continue;
     }
     if (last) {
       return;
     }
-    const u64 front = __shfl_sync(~0u, load_relaxed(&c.state->fetched), 0);
-    const u64 behind = front - 1 - through;
-    if (behind > 1 && __shfl_sync(~0u, now_ns(), 0) - __shfl_sync(~0u, moved, 0) > LATE_AFTER_NS) {
-      scan(c, through + window, lane, true);
-      // Tasks are taken nearly in order: none is further ahead of the front than there are workers.
-      window += STAMPS_PER_LANE * 32;
-      if (window >= behind + gridDim.x) {
-        window = 0;
+    const u64 behind = __shfl_sync(~0u, front, 0) - 1 - through;
+    if (behind <= 1 || __any_sync(~0u, now - moved < LATE_AFTER_NS)) {
+      window = 0;
+      continue;
+    }
+#pragma unroll
+    for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
+      const u64 sequence = through + 1 + window + k * 32 + lane;
+      if (done[k] && !late.has(sequence & c.mask)) {
+        fence_host();
+        store_relaxed_host(&c.late[sequence & c.mask], sequence);
+        late.set(sequence & c.mask);
       }
     }
+    any_late = true;
+    // Tasks are taken nearly in order: none is further ahead of the front than there are workers.
+    window = window + WINDOW < behind + gridDim.x ? window + WINDOW : 0;
   }
 }
 
-// ---- desk: lease --------------------------------------------------------------------------------
+// ---- lease keeper --------------------------------------------------------------------------------
 
 // Decides when this launch leaves and tells the workers; returns when all of them have left.
 // One thread.
@@ -353,23 +390,26 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
 extern "C" __global__ void __launch_bounds__(GPUOS_BLOCK_THREADS, GPUOS_BLOCKS_PER_SM)
     gpuos_worker(const __grid_constant__ gpuos_launch launch) {
   using namespace gpuos;
-  __shared__ alignas(128) gpuos_task task;
-  __shared__ u32 shared_word;
+  __shared__ Desk desk;
   extern __shared__ __align__(16) char scratch[];
   const Context c(launch);
   if (blockIdx.x != 0) {
-    work(c, blockIdx.x - 1, &task, &shared_word, scratch);
+    work(c, blockIdx.x - 1, &desk, scratch);
     return;
   }
+  // The office uses the verdict as its own closing sign, and the scratch for one bit a ring slot.
+  for (u32 k = threadIdx.x; k < GPUOS_SCRATCH_BYTES / 4; k += blockDim.x) {
+    reinterpret_cast<u32*>(scratch)[k] = 0;
+  }
   if (threadIdx.x == 0) {
-    shared_word = 0;
+    desk.verdict = 0;
   }
   __syncthreads();
   if (threadIdx.x < 32) {
-    report(c, &shared_word);
+    report(c, &desk.verdict, LateBits{reinterpret_cast<u32*>(scratch)});
   } else if (threadIdx.x == 32) {
     keep_lease(c, launch, gridDim.x - 1);
     fence_device();
-    *static_cast<volatile u32*>(&shared_word) = 1;
+    *static_cast<volatile u32*>(&desk.verdict) = 1;
   }
 }
