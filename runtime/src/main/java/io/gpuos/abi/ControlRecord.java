@@ -36,6 +36,9 @@ public final class ControlRecord {
           .word(U64, "yield_epoch", "epoch", "launches up to this one are asked to leave")
           .build();
 
+  public static final int RECORD_MAGIC = RECORD.offset("magic");
+  public static final int RECORD_VERSION = RECORD.offset("version");
+  public static final int RECORD_BYTES = RECORD.offset("bytes");
   public static final int PARKED_EPOCH = RECORD.offset("parked_epoch");
   public static final int COMPLETED_THROUGH = RECORD.offset("completed_through");
   public static final int YIELD_EPOCH = RECORD.offset("yield_epoch");

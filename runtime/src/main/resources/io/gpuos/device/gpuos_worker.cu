@@ -178,7 +178,8 @@ __device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lan
   // Acquire: what the submitter wrote before the record, and what the awaited tasks wrote, is
   // visible to this block's threads once they have passed the barrier that follows.
   fence_device();
-  reinterpret_cast<u32*>(&desk->task)[lane] = word;
+  // Sectors not in use hold an older record: the operator finds zeros there.
+  reinterpret_cast<u32*>(&desk->task)[lane] = lane / 8 <= sectors ? word : 0;
   if (lane == 0) {
     desk->entry = entry;
     add_relaxed(&c.state->fetched, 1);
