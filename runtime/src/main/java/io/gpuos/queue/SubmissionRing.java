@@ -109,34 +109,77 @@ public final class SubmissionRing {
     return true;
   }
 
-  /** Called inside the ordering section, which it leaves. */
+  /**
+   * Submits several invocations as one: no other thread's task comes between them.
+   *
+   * @param tiles sum of the invocations' tiles
+   * @return sequence of the last tile of the last one
+   */
+  public long submit(Invocation[] invocations, int tiles) {
+    if (!enterWithRoom(tiles)) {
+      awaitRoom(tiles);
+    }
+    return submitEntered(invocations);
+  }
+
+  /** {@link #submit(Invocation[], int)} if the ring has room; otherwise changes nothing. */
+  public boolean trySubmit(Invocation[] invocations, int tiles) {
+    if (!enterWithRoom(tiles)) {
+      return REFUSED;
+    }
+    submitEntered(invocations);
+    return true;
+  }
+
+  /** Called inside the ordering section, which it leaves before it writes the records. */
   private long submitEntered(Invocation invocation, int tiles) {
     long first = tail;
-    long last = first + tiles - 1;
     int after0;
     int after1;
+    try {
+      register(invocation, first, first + tiles - 1);
+      // Distances for the first tile; each further tile is one further away from them.
+      after0 = dependencies.after0(first);
+      after1 = dependencies.after1(first);
+      tail = first + tiles;
+    } finally {
+      leave();
+    }
+    publish(invocation, first, after0, after1);
+    lease.wake();
+    return first + tiles - 1;
+  }
+
+  /** Called inside the ordering section, which it keeps until all records are written. */
+  private long submitEntered(Invocation[] invocations) {
+    try {
+      for (Invocation invocation : invocations) {
+        long first = tail;
+        register(invocation, first, first + invocation.tiles - 1);
+        tail = first + invocation.tiles;
+        publish(invocation, first, dependencies.after0(first), dependencies.after1(first));
+      }
+      return tail - 1;
+    } finally {
+      leave();
+      lease.wake();
+    }
+  }
+
+  /** Writes the records of claimed sequences {@code first} and following. */
+  private void publish(Invocation invocation, long first, int after0, int after1) {
+    int tiles = invocation.tiles;
     int written = 0;
     try {
-      try {
-        register(invocation, first, last);
-        // Distances for the first tile; each further tile is one further away from them.
-        after0 = dependencies.after0(first);
-        after1 = dependencies.after1(first);
-        tail = last + 1;
-      } finally {
-        leave();
-      }
       for (; written < tiles; written++) {
         write(invocation, written, first + written, after0, after1, written == tiles - 1);
       }
     } finally {
-      if (written < tiles && tail - last > 0) {
+      if (written < tiles) {
         // This thread is failing between claim and publish: no later task may wait for it.
-        bury(first + written, last);
+        bury(first + written, first + tiles - 1);
       }
     }
-    lease.wake();
-    return last;
   }
 
   private void register(Invocation invocation, long first, long last) {
@@ -312,11 +355,16 @@ public final class SubmissionRing {
     return from - last > 0 || completions.await(from, last, deadlineNanos);
   }
 
-  /** Last sequence that used any byte of {@code map}; the past if none did. */
+  /** A sequence before which nothing was submitted: the last use of fresh memory. */
+  public long beforeAll() {
+    return memory.firstSequence() - 1;
+  }
+
+  /** Last sequence that used any byte of {@code map}; {@link #beforeAll} if none did. */
   public long lastUse(RegionMap map) {
     enter();
     try {
-      return map.lastUse(memory.firstSequence() - 1);
+      return map.lastUse(beforeAll());
     } finally {
       leave();
     }
