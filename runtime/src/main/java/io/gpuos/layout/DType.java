@@ -3,10 +3,7 @@ package io.gpuos.layout;
 import java.util.Locale;
 import java.util.Optional;
 
-/**
- * Element types. The ordinal is the code used in shared records; {@link #promote} follows PyTorch's
- * {@code torch.promote_types}.
- */
+/** Element types. {@link #promote} follows PyTorch's {@code torch.promote_types}. */
 public enum DType {
   F64(8, Category.FLOATING, "double"),
   F32(4, Category.FLOATING, "float"),
@@ -34,6 +31,12 @@ public enum DType {
     this.bytes = bytes;
     this.category = category;
     this.longName = longName;
+  }
+
+  /** Number of this type in records shared with a device. */
+  @SuppressWarnings("EnumOrdinal") // the order of the constants is the numbering, and is tested
+  public int code() {
+    return ordinal();
   }
 
   /** Size of one element in bytes. */

@@ -35,11 +35,11 @@ public final class HalfFloat {
   public static short floatToBf16(float value) {
     int bits = Float.floatToRawIntBits(value);
     if (Float.isNaN(value)) {
-      return (short) (bits >>> 16 | QUIET);
+      return (short) ((bits >>> 16) | QUIET);
     }
     // Half of the last place, less one where the result would be even: ties then stay below.
-    int half = 0x7fff + (bits >>> 16 & 1);
-    return (short) (bits + half >>> 16);
+    int half = 0x7fff + ((bits >>> 16) & 1);
+    return (short) ((bits + half) >>> 16);
   }
 
   /** Nearest BF16, rounded once. */

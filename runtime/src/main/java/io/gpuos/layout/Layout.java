@@ -47,7 +47,7 @@ public final class Layout {
     this.minByteOffset = elements == 0 ? 0 : reach(-1) * dtype.bytes();
     this.maxByteOffset = elements == 0 ? 0 : (reach(1) + 1) * dtype.bytes();
     this.contiguous = laidOutRowMajor();
-    this.hash = 31 * (31 * dtype.ordinal() + Arrays.hashCode(shape)) + Arrays.hashCode(strides);
+    this.hash = 31 * (31 * dtype.code() + Arrays.hashCode(shape)) + Arrays.hashCode(strides);
   }
 
   /**
@@ -75,6 +75,22 @@ public final class Layout {
   public static Layout contiguous(DType dtype, long... shape) {
     Shapes.elements(shape);
     return of(dtype, shape, contiguousStrides(shape));
+  }
+
+  /**
+   * Column-major layout without gaps, as Fortran's arrays.
+   *
+   * @throws ShapeException as {@link #of}
+   */
+  public static Layout columnMajor(DType dtype, long... shape) {
+    Shapes.elements(shape);
+    long[] strides = new long[shape.length];
+    long stride = 1;
+    for (int d = 0; d < shape.length; d++) {
+      strides[d] = stride;
+      stride *= Math.max(shape[d], 1);
+    }
+    return of(dtype, shape, strides);
   }
 
   /** The element type. */

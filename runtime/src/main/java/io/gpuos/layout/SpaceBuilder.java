@@ -135,7 +135,7 @@ final class SpaceBuilder {
   }
 
   private IterationSpace space(List<Dim> dims, int reduced, boolean linear) {
-    long[] sizes = dims.stream().mapToLong(Dim::size).toArray();
+    long[] sizes = dims.stream().mapToLong(dim -> dim.size).toArray();
     long[][] perOperand = new long[strides.length][sizes.length];
     for (int k = 0; k < strides.length; k++) {
       for (int d = 0; d < sizes.length; d++) {
@@ -160,7 +160,14 @@ final class SpaceBuilder {
       Comparator.comparingLong(Dim::outputStride).thenComparingDouble(Dim::totalStride).reversed();
 
   /** One dimension: its size and each operand's stride. */
-  private record Dim(long size, long[] strides) {
+  private static final class Dim {
+    final long size;
+    final long[] strides;
+
+    Dim(long size, long[] strides) {
+      this.size = size;
+      this.strides = strides;
+    }
 
     long outputStride() {
       return Math.abs(strides[strides.length - 1]);

@@ -31,7 +31,8 @@ final class Cases {
   }
 
   static DType dtype(Random random) {
-    return DType.values()[random.nextInt(DType.values().length)];
+    DType[] types = DType.values();
+    return types[random.nextInt(types.length)];
   }
 
   /**
@@ -67,7 +68,7 @@ final class Cases {
   static Layout wildLayout(Random random, DType dtype, long[] shape) {
     long[] strides = new long[shape.length];
     for (int d = 0; d < shape.length; d++) {
-      strides[d] = random.nextInt(25) - 8;
+      strides[d] = random.nextInt(-8, 17);
     }
     return Layout.of(dtype, shape, strides);
   }

@@ -58,6 +58,8 @@ class DTypeTest {
     assertEquals(
         List.of("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"),
         Arrays.stream(DType.values()).map(Enum::name).toList());
+    assertEquals(0, DType.F64.code());
+    assertEquals(9, DType.BOOL.code());
   }
 
   private static DType named(String name) {

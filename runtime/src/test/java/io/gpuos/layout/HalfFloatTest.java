@@ -11,8 +11,13 @@ import org.junit.jupiter.api.Test;
 
 class HalfFloatTest {
 
-  private static final IntToDoubleFunction F16 = bits -> HalfFloat.f16ToFloat((short) bits);
-  private static final IntToDoubleFunction BF16 = bits -> HalfFloat.bf16ToFloat((short) bits);
+  private static double f16(int bits) {
+    return HalfFloat.f16ToFloat((short) bits);
+  }
+
+  private static double bf16(int bits) {
+    return HalfFloat.bf16ToFloat((short) bits);
+  }
 
   @Test
   void shouldReturnEveryValueUnchanged() {
@@ -34,10 +39,10 @@ class HalfFloatTest {
   @Test
   void shouldRoundToNearestTiesToEven() {
     for (int bits = 0; bits < 0x7c00; bits++) {
-      assertRoundsAround(bits, F16, true);
+      assertRoundsAround(bits, HalfFloatTest::f16, true);
     }
     for (int bits = 0; bits < 0x7f80; bits++) {
-      assertRoundsAround(bits, BF16, false);
+      assertRoundsAround(bits, HalfFloatTest::bf16, false);
     }
   }
 
@@ -86,10 +91,10 @@ class HalfFloatTest {
       if (i < 64) {
         value = Long.MIN_VALUE >> i;
       } else if (i < 128) {
-        value = Long.MAX_VALUE >> i - 64;
+        value = Long.MAX_VALUE >> (i - 64);
       }
-      assertNearest(value, HalfFloat.longToBf16(value), BF16, 0x7f7f);
-      assertNearest(value, HalfFloat.longToF16(value), F16, 0x7bff);
+      assertNearest(value, HalfFloat.longToBf16(value), HalfFloatTest::bf16, 0x7f7f);
+      assertNearest(value, HalfFloat.longToF16(value), HalfFloatTest::f16, 0x7bff);
     }
   }
 
@@ -107,7 +112,7 @@ class HalfFloatTest {
       if (neighbour < 0 || neighbour > max) {
         continue;
       }
-      double other = type.applyAsDouble(neighbour | found & 0x8000);
+      double other = type.applyAsDouble(neighbour | (found & 0x8000));
       int order = distance.compareTo(distance(value, other));
       assertTrue(order < 0 || (order == 0 && (magnitude & 1) == 0), () -> "of " + value);
     }

@@ -110,7 +110,8 @@ class IterationSpaceTest {
     assertEquals(1, one.rank());
     assertEquals(1, one.size(0));
     assertTrue(one.linear());
-    assertSame(one, elementwise(Layout.contiguous(DType.F32, 1), Layout.contiguous(DType.F32, 1, 1)));
+    assertSame(
+        one, elementwise(Layout.contiguous(DType.F32, 1), Layout.contiguous(DType.F32, 1, 1)));
     IterationSpace none =
         elementwise(Layout.contiguous(DType.F32, 3, 0), Layout.contiguous(DType.I8, 3, 0));
     assertEquals(0, none.count());

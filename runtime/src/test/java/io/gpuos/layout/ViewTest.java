@@ -29,7 +29,7 @@ class ViewTest {
       long size = source.layout().size(dim);
       long start = bound(size);
       long stop = bound(size);
-      long step = random.nextInt(9) - 4;
+      long step = random.nextInt(-4, 5);
       if (step == 0) {
         continue;
       }
@@ -332,7 +332,7 @@ class ViewTest {
     List<Long> sizes = new ArrayList<>();
     long rest = elements;
     while (rest > 1 && sizes.size() < 5) {
-      long size = 2 + random.nextInt(5);
+      long size = random.nextInt(2, 7);
       while (rest % size != 0) {
         size = size == rest ? rest : size % rest + 1;
       }
