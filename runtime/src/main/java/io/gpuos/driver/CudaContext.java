@@ -171,8 +171,9 @@ public final class CudaContext implements AutoCloseable {
   }
 
   /**
-   * Lets go of the context; it ends when the last holder has. Objects made from it are void after,
-   * and closing them does nothing. Once closed, closing again does nothing.
+   * Lets go of the context; it ends, with all that was made in it, when the last holder has. Close
+   * what was made from it first: after this, closing them does nothing, and while others hold the
+   * context what they stand for stays allocated. Closing again does nothing.
    */
   @Override
   public void close() {
