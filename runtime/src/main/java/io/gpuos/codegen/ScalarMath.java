@@ -6,10 +6,10 @@ package io.gpuos.codegen;
  * name, the overload is chosen by the compute type: {@code double}, {@code float}, {@code long}, or
  * {@code int} for every narrower integer.
  *
- * <p>Semantics are PyTorch's. Functions of floating values propagate NaN, never trap, and are within
- * a few units in the last place of {@code double}; the {@code float} forms of transcendental
- * functions compute in {@code double} and round once. Integer division by zero gives 0 and
- * overflow wraps; a caller of an {@code int} overload narrows the result to its own width.
+ * <p>Semantics are PyTorch's. Functions of floating values propagate NaN, never trap, and are
+ * within a few units in the last place of {@code double}; the {@code float} forms of transcendental
+ * functions compute in {@code double} and round once. Integer division by zero gives 0 and overflow
+ * wraps; a caller of an {@code int} overload narrows the result to its own width.
  *
  * <p>All methods are pure and safe from any thread. Those without branches are written so for the
  * JIT compiler's sake: it vectorises loops over them.
@@ -722,8 +722,8 @@ public final class ScalarMath {
   }
 
   /**
-   * {@code x tanh(ln(1 + e^x))}: with {@code n = e^x (e^x + 2)} the hyperbolic tangent is {@code n /
-   * (n + 2)}.
+   * {@code x tanh(ln(1 + e^x))}: with {@code n = e^x (e^x + 2)} the hyperbolic tangent is {@code n
+   * / (n + 2)}.
    */
   public static double mish(double x) {
     if (x > MISH_LINEAR_FROM) {

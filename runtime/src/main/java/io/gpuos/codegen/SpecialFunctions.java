@@ -36,11 +36,7 @@ final class SpecialFunctions {
   };
 
   private static final double[] ERF_Q = {
-    1,
-    2.36012909523441209e1,
-    2.44024637934444173e2,
-    1.28261652607737228e3,
-    2.84423683343917062e3
+    1, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3
   };
 
   /** exp(x²) erfc(x) as a function of x, for 0.46875 <= x <= 4. */
@@ -168,8 +164,7 @@ final class SpecialFunctions {
       return expOfMinusSquare(x) * (polynomial(ERFC_P, x) / polynomial(ERFC_Q, x));
     }
     double inverse = 1 / (x * x);
-    double tail =
-        inverse * (polynomial(ERFC_TAIL_P, inverse) / polynomial(ERFC_TAIL_Q, inverse));
+    double tail = inverse * (polynomial(ERFC_TAIL_P, inverse) / polynomial(ERFC_TAIL_Q, inverse));
     return expOfMinusSquare(x) * ((INVERSE_SQRT_PI - tail) / x);
   }
 
@@ -241,8 +236,8 @@ final class SpecialFunctions {
   }
 
   /**
-   * Base-2 logarithm, exact at powers of two: the exponent is split off so that the mantissa lies in
-   * [sqrt(1/2), sqrt(2)).
+   * Base-2 logarithm, exact at powers of two: the exponent is split off so that the mantissa lies
+   * in [sqrt(1/2), sqrt(2)).
    */
   static double log2(double x) {
     if (!(x > 0) || x == Double.POSITIVE_INFINITY) {
