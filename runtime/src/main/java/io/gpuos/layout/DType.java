@@ -1,8 +1,8 @@
 package io.gpuos.layout;
 
 /**
- * Element types. The ordinal is the code used in shared records; {@link #promote} follows
- * PyTorch's {@code torch.promote_types}.
+ * Element types. The ordinal is the code used in shared records; {@link #promote} follows PyTorch's
+ * {@code torch.promote_types}.
  */
 public enum DType {
   F64(8, Category.FLOATING, "double"),
