@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import io.gpuos.error.ClosedException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
@@ -156,6 +157,17 @@ public final class CudaContext implements AutoCloseable {
   /** An event that takes time stamps. */
   public CudaEvent newTimingEvent() {
     return new CudaEvent(this, callLong(DriverFunction.EVENT_CREATE, CudaEvent.DEFAULT), true);
+  }
+
+  /**
+   * Links relocatable machine code into one image for {@link #loadModule}. Works on the host only;
+   * does not wait for kernels.
+   *
+   * @param objects name to relocatable cubin
+   * @throws DeviceException with the linker's log, if something is undefined or defined twice
+   */
+  public byte[] link(Map<String, byte[]> objects) {
+    return CudaLinker.link(this, objects);
   }
 
   /**

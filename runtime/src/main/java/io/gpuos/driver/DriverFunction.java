@@ -87,6 +87,21 @@ enum DriverFunction {
   MODULE_GET_FUNCTION("cuModuleGetFunction", 2000, T.OUT, T.HANDLE, T.TEXT),
   MODULE_GET_GLOBAL("cuModuleGetGlobal_v2", 3020, T.OUT, T.OUT, T.HANDLE, T.TEXT),
 
+  LINK_CREATE("cuLinkCreate_v2", 6050, T.INT, T.HOST, T.HOST, T.OUT),
+  LINK_ADD_DATA(
+      "cuLinkAddData_v2",
+      6050,
+      T.HANDLE,
+      T.INT,
+      T.HOST,
+      T.LONG,
+      T.TEXT,
+      T.INT,
+      T.HOST,
+      T.HOST),
+  LINK_COMPLETE("cuLinkComplete", 5050, T.HANDLE, T.OUT, T.OUT),
+  LINK_DESTROY("cuLinkDestroy", 5050, T.HANDLE),
+
   FUNC_GET_ATTRIBUTE("cuFuncGetAttribute", 2020, T.OUT, T.INT, T.HANDLE),
   FUNC_SET_ATTRIBUTE("cuFuncSetAttribute", 9000, T.HANDLE, T.INT, T.INT),
   FUNC_SET_CACHE_CONFIG("cuFuncSetCacheConfig", 3000, T.HANDLE, T.INT),
