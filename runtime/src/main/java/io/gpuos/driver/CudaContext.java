@@ -121,9 +121,7 @@ public final class CudaContext implements AutoCloseable {
           DriverFunction.CTX_GET_STREAM_PRIORITY_RANGE,
           range.asSlice(0, Integer.BYTES),
           range.asSlice(Integer.BYTES, Integer.BYTES));
-      return new PriorityRange(
-          range.getAtIndex(JAVA_INT, 0),
-          range.getAtIndex(JAVA_INT, 1));
+      return new PriorityRange(range.getAtIndex(JAVA_INT, 0), range.getAtIndex(JAVA_INT, 1));
     }
   }
 
@@ -171,8 +169,8 @@ public final class CudaContext implements AutoCloseable {
   }
 
   /**
-   * Loads code. <strong>Waits until no kernel runs on the device</strong>, so never call it while
-   * a kernel is resident without a lease that ends.
+   * Loads code. <strong>Waits until no kernel runs on the device</strong>, so never call it while a
+   * kernel is resident without a lease that ends.
    *
    * @param image cubin, fatbin or PTX text
    * @throws io.gpuos.error.DeviceException the driver refused the image; the message carries its

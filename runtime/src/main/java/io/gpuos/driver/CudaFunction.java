@@ -147,8 +147,7 @@ public final class CudaFunction {
     struct.set(JAVA_LONG, CONFIG_STREAM, stream.handle());
     struct.set(ADDRESS, CONFIG_ATTRIBUTES, attribute);
     struct.set(JAVA_INT, CONFIG_ATTRIBUTE_COUNT, 1);
-    context.call(
-        DriverFunction.LAUNCH_KERNEL_EX, struct, handle, pointers, MemorySegment.NULL);
+    context.call(DriverFunction.LAUNCH_KERNEL_EX, struct, handle, pointers, MemorySegment.NULL);
   }
 
   /** {@code void **kernelParams}: one pointer to each parameter's value. */
