@@ -74,9 +74,9 @@ public final class SubmissionRing {
     return tail - 1 - completions.through() > 0;
   }
 
-  /** Most tiles one submission may have. */
+  /** Most tiles one submission may have, over all its invocations. */
   public int maxTiles() {
-    return memory.capacity() / 4;
+    return memory.capacity() / 2;
   }
 
   /**

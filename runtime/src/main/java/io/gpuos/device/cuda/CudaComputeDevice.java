@@ -165,9 +165,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       long perWorker = Math.ceilDiv(space.count(), (long) workers);
       elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
     }
-    long positions = Math.max(256, elements / 256 * 256);
-    long most = Math.ceilDiv(Math.ceilDiv(space.count(), (long) ring.maxTiles()), 256L) * 256;
-    return Math.max(positions, most);
+    return Math.max(256, elements / 256 * 256);
   }
 
   @Override
