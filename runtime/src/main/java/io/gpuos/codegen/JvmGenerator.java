@@ -1,0 +1,37 @@
+package io.gpuos.codegen;
+
+import io.gpuos.ir.Kernel;
+
+/**
+ * Compiles kernels for the CPU device. An expression becomes the loops of a hidden class, see
+ * {@link ChunkGenerator}; what surrounds it (bringing chunks in and out of memory, folding) is
+ * ordinary Java shared by all kernels. Thread-safe.
+ */
+public final class JvmGenerator {
+
+  private JvmGenerator() {}
+
+  /**
+   * Compiles a kernel that the verifier accepts.
+   *
+   * <p>Conversions follow Java where PyTorch leaves the value undefined: floating to I32 or I64
+   * saturates and takes NaN to 0; to a narrower integer it goes through I32 and keeps the low bits.
+   *
+   * @throws io.gpuos.error.CompileException if the kernel breaks the rules the verifier checks
+   */
+  public static CpuKernel compile(Kernel kernel) {
+    return switch (kernel) {
+      case Kernel.Elementwise elementwise -> {
+        LoopPlan plan = LoopPlan.of(elementwise);
+        Chunk chunk = ChunkGenerator.generate(elementwise, plan);
+        yield new ElementwiseKernel(elementwise, chunk, plan.temporaries());
+      }
+      case Kernel.Reduction reduction -> {
+        ReductionPlan split = ReductionPlan.of(reduction);
+        LoopPlan plan = LoopPlan.of(split.values());
+        Chunk chunk = ChunkGenerator.generate(split.values(), plan);
+        yield new ReductionKernel(reduction, chunk, plan.temporaries(), split.fold());
+      }
+    };
+  }
+}

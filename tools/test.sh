@@ -1,0 +1,20 @@
+# Sourced by ./gpuos: runs every test and check, then counts them. Arguments go to Maven, such as
+# -Dtest=NAME or --projects runtime.
+
+require_maven
+mkdir -p "$root/target"
+tests_begin=$root/target/tests.begin
+touch "$tests_begin"
+
+tests_status=0
+mvn --batch-mode --no-transfer-progress --file "$root/pom.xml" \
+  -Dtoolchain.jdk.env=JAVA_HOME -Dgpuos.commit="$(commit)" "$@" verify || tests_status=$?
+
+# Sums the reports this run wrote.
+find "$root"/*/target/surefire-reports "$root"/*/target/failsafe-reports -name 'TEST-*.xml' \
+  -newer "$tests_begin" -exec sed -n '/<testsuite /,/>/p' {} + 2>/dev/null | awk '
+    function sum(name) { return match($0, " " name "=\"[0-9]+\"") \
+        ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : 0 }
+    { tests += sum("tests"); failed += sum("failures") + sum("errors"); skipped += sum("skipped") }
+    END { printf "tests: run=%d, failed=%d, skipped=%d\n", tests - skipped, failed, skipped }'
+exit "$tests_status"
