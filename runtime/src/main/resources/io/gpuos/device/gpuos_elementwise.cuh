@@ -124,7 +124,7 @@ GPUOS_OUTLINE void elementwise_strided(const gpuos_task* task, const gpuos_space
   const Words<Kinds> words(task);
   const unsigned rank = space->rank;
   const unsigned count = task->count;
-  const unsigned long long first = task->first * 256ull;
+  const unsigned long long first = task->first * GPUOS_POSITIONS_PER_FIRST;
   Scattered<Kinds> origin{&words, 0, {}};
   Kinds::each([&](auto, auto index) {
     constexpr int K = decltype(index)::value;

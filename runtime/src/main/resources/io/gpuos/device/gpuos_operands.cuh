@@ -215,11 +215,11 @@ template <class... Kinds> struct Operands {
     return mask;
   }
 
-  // Registers that the loaded elements of a group of v take.
+  // Registers that the loaded elements of a group of v take; at least 1.
   GPUOS_CONSTEXPR int input_words(int v) {
     int words = 0;
     ((words += Kinds::input ? (Kinds::tag::bytes * v + 3) / 4 : 0), ...);
-    return words;
+    return words < 1 ? 1 : words;
   }
 
  private:
