@@ -59,6 +59,10 @@ require_maven() {
     echo "gpuos: no Maven: found=none on PATH, expected=Maven 3.6.3 or newer; install it" >&2
     exit 2
   fi
+  # Maven's own libraries make a new JDK warn.
+  MAVEN_OPTS="${MAVEN_OPTS-} --sun-misc-unsafe-memory-access=allow"
+  MAVEN_OPTS="$MAVEN_OPTS --enable-native-access=ALL-UNNAMED"
+  export MAVEN_OPTS
 }
 
 # The commit checked out, and whether the sources differ from it.
@@ -93,7 +97,7 @@ show_progress() {
 
 # What Maven does now, read from its log.
 build_phase() {
-  phase=$(sed -n -e 's/^Downloading from .*\/\([^/]*\)$/downloading \1/p' \
+  phase=$(sed -n -e 's/^.*Downloading from .*\/\([^/]*\)$/downloading \1/p' \
     -e 's/^Progress .*\/\([^/]*\)$/downloading \1/p' \
     -e 's/^\[INFO\] --- .*compile.* @ \(.*\) ---$/compiling \1/p' \
     -e 's/^\[INFO\] --- .*(startup-cache).*/making the start-up cache/p' "$build_log" | tail -n 1)

@@ -6,8 +6,14 @@
  */
 @SuppressWarnings("module") // io.gpuos.cli is built after this module
 module io.gpuos {
+  exports io.gpuos;
   exports io.gpuos.error;
   exports io.gpuos.layout;
-  exports io.gpuos.ir to
+  exports io.gpuos.device;
+  exports io.gpuos.queue;
+  exports io.gpuos.ir;
+  exports io.gpuos.driver to
+      io.gpuos.cli;
+  exports io.gpuos.jit to
       io.gpuos.cli;
 }

@@ -29,6 +29,15 @@ public final class Main implements Runnable {
   /** The command was asked for something that cannot be done; one line says why. */
   static final int EXIT_INVALID = 2;
 
+  /** What the launcher of a checkout does itself; it sets {@code gpuos.checkout}. */
+  private static final String[] CHECKOUT_COMMANDS = {
+    "In a checkout also:",
+    "  test    Run every test and check.",
+    "  build   Build, even when nothing changed.",
+    "  format  Rewrite the sources in the project's style.",
+    "  dist    Pack a distribution that needs no Java: dist [--out FILE]."
+  };
+
   @Spec private CommandSpec spec;
 
   private Main() {}
@@ -44,7 +53,11 @@ public final class Main implements Runnable {
 
   /** The command with everything configured, for {@link #main} and for tests. */
   static CommandLine commandLine() {
-    return new CommandLine(new Main())
+    CommandLine command = new CommandLine(new Main());
+    if (System.getProperty("gpuos.checkout") != null) {
+      command.getCommandSpec().usageMessage().footer(CHECKOUT_COMMANDS);
+    }
+    return command
         .setExecutionExceptionHandler(Main::report)
         .setParameterExceptionHandler(Main::reportUsage);
   }

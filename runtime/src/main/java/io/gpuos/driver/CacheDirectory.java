@@ -70,6 +70,9 @@ public final class CacheDirectory {
    *     folder, what is wrong, and the remedy
    */
   public static Path create(Path folder) throws IOException {
+    if (!NativeLibrary.isSupported()) {
+      throw new IOException("no cache on this system: path=" + folder + ", expected=Linux");
+    }
     Path parent = folder.toAbsolutePath().getParent();
     if (parent != null) {
       Files.createDirectories(parent);

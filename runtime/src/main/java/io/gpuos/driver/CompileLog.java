@@ -10,7 +10,8 @@ final class CompileLog {
   /** {@code op.cu(12): error: text}, also {@code error #20-D:} and {@code catastrophic error:}. */
   private static final Pattern ERROR =
       Pattern.compile(
-          "^(?<file>.*)\\((?<line>\\d+)\\):\\s*(?:catastrophic )?error(?:\\s+#\\S+)?:\\s*(?<text>.*)$",
+          "^(?<file>.*)\\((?<line>\\d+)\\):\\s*"
+              + "(?:catastrophic )?error(?:\\s+#\\S+)?:\\s*(?<text>.*)$",
           Pattern.MULTILINE);
 
   private CompileLog() {}

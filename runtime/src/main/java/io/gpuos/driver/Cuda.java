@@ -57,8 +57,7 @@ public final class Cuda {
 
   private static synchronized Cuda load() {
     if (instance == null) {
-      NativeLibrary library =
-          LibrarySearch.find(Library.CUDA, Surroundings.ofProcess()).orThrow();
+      NativeLibrary library = LibrarySearch.find(Library.CUDA, Surroundings.ofProcess()).orThrow();
       instance = of(library.path(), library);
     }
     return instance;
@@ -122,8 +121,7 @@ public final class Cuda {
   public Optional<Long> pointerAttribute(PointerAttribute attribute, long address) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment out = arena.allocate(Long.BYTES, Long.BYTES);
-      int code =
-          calls.invoke(DriverFunction.POINTER_GET_ATTRIBUTE, out, attribute.code(), address);
+      int code = calls.invoke(DriverFunction.POINTER_GET_ATTRIBUTE, out, attribute.code(), address);
       if (code == DriverResult.INVALID_VALUE) {
         return Optional.empty();
       }

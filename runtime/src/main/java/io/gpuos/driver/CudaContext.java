@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import io.gpuos.error.ClosedException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 
@@ -120,9 +121,7 @@ public final class CudaContext implements AutoCloseable {
           DriverFunction.CTX_GET_STREAM_PRIORITY_RANGE,
           range.asSlice(0, Integer.BYTES),
           range.asSlice(Integer.BYTES, Integer.BYTES));
-      return new PriorityRange(
-          range.getAtIndex(JAVA_INT, 0),
-          range.getAtIndex(JAVA_INT, 1));
+      return new PriorityRange(range.getAtIndex(JAVA_INT, 0), range.getAtIndex(JAVA_INT, 1));
     }
   }
 
@@ -159,8 +158,19 @@ public final class CudaContext implements AutoCloseable {
   }
 
   /**
-   * Loads code. <strong>Waits until no kernel runs on the device</strong>, so never call it while
-   * a kernel is resident without a lease that ends.
+   * Links relocatable machine code into one image for {@link #loadModule}. Works on the host only;
+   * does not wait for kernels.
+   *
+   * @param objects name to relocatable cubin
+   * @throws DeviceException with the linker's log, if something is undefined or defined twice
+   */
+  public byte[] link(Map<String, byte[]> objects) {
+    return CudaLinker.link(this, objects);
+  }
+
+  /**
+   * Loads code. <strong>Waits until no kernel runs on the device</strong>, so never call it while a
+   * kernel is resident without a lease that ends.
    *
    * @param image cubin, fatbin or PTX text
    * @throws io.gpuos.error.DeviceException the driver refused the image; the message carries its

@@ -108,6 +108,29 @@ public final class CudaFunction {
     }
   }
 
+  /**
+   * Puts a launch of a kernel with one parameter, a struct passed by value, on the stream and comes
+   * back at once. The driver copies the struct.
+   */
+  public void launch(CudaStream stream, LaunchConfig config, MemorySegment parameter) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment pointers = arena.allocateFrom(ADDRESS, parameter);
+      context.call(
+          DriverFunction.LAUNCH_KERNEL,
+          handle,
+          config.gridX(),
+          config.gridY(),
+          config.gridZ(),
+          config.blockX(),
+          config.blockY(),
+          config.blockZ(),
+          config.sharedBytes(),
+          stream.handle(),
+          pointers,
+          MemorySegment.NULL);
+    }
+  }
+
   private void launchCooperative(
       Arena arena, CudaStream stream, LaunchConfig config, MemorySegment pointers) {
     MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, Long.BYTES);
@@ -124,8 +147,7 @@ public final class CudaFunction {
     struct.set(JAVA_LONG, CONFIG_STREAM, stream.handle());
     struct.set(ADDRESS, CONFIG_ATTRIBUTES, attribute);
     struct.set(JAVA_INT, CONFIG_ATTRIBUTE_COUNT, 1);
-    context.call(
-        DriverFunction.LAUNCH_KERNEL_EX, struct, handle, pointers, MemorySegment.NULL);
+    context.call(DriverFunction.LAUNCH_KERNEL_EX, struct, handle, pointers, MemorySegment.NULL);
   }
 
   /** {@code void **kernelParams}: one pointer to each parameter's value. */

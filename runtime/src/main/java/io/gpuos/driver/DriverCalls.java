@@ -81,7 +81,7 @@ final class DriverCalls {
   int invoke(DriverFunction function, Object... arguments) {
     if (Thread.currentThread().isVirtual()) {
       throw new InvalidInputException(
-          "CUDA call from a virtual thread: call=%s, thread=%s, expected=a platform thread, whose CUDA context stays its own"
+          "CUDA call from a virtual thread: call=%s, thread=%s, expected=a platform thread"
               .formatted(function.baseName(), Thread.currentThread()));
     }
     return invokeAnywhere(function, arguments);

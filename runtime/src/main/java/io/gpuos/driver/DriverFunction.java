@@ -19,8 +19,7 @@ import java.lang.foreign.ValueLayout;
  * bits ({@code HANDLE}), since Java only passes them on.
  */
 enum DriverFunction {
-  GET_PROC_ADDRESS(
-      "cuGetProcAddress_v2", 12000, T.TEXT, T.OUT, T.INT, T.LONG, T.OUT),
+  GET_PROC_ADDRESS("cuGetProcAddress_v2", 12000, T.TEXT, T.OUT, T.INT, T.LONG, T.OUT),
   GET_ERROR_NAME("cuGetErrorName", 6000, T.INT, T.OUT),
   GET_ERROR_STRING("cuGetErrorString", 6000, T.INT, T.OUT),
 
@@ -49,8 +48,7 @@ enum DriverFunction {
   MEM_GET_INFO("cuMemGetInfo_v2", 3020, T.OUT, T.OUT),
   MEM_HOST_ALLOC("cuMemHostAlloc", 2020, T.OUT, T.LONG, T.INT),
   MEM_FREE_HOST("cuMemFreeHost", 2000, T.HOST),
-  MEM_HOST_GET_DEVICE_POINTER(
-      "cuMemHostGetDevicePointer_v2", 3020, T.OUT, T.HOST, T.INT),
+  MEM_HOST_GET_DEVICE_POINTER("cuMemHostGetDevicePointer_v2", 3020, T.OUT, T.HOST, T.INT),
   POINTER_GET_ATTRIBUTE("cuPointerGetAttribute", 4000, T.OUT, T.INT, T.HANDLE),
   MEMCPY_HTOD("cuMemcpyHtoD_v2", 3020, T.HANDLE, T.HOST, T.LONG),
   MEMCPY_DTOH("cuMemcpyDtoH_v2", 3020, T.HOST, T.HANDLE, T.LONG),
@@ -66,14 +64,10 @@ enum DriverFunction {
   STREAM_QUERY("cuStreamQuery", 2000, T.HANDLE),
   STREAM_SYNCHRONIZE("cuStreamSynchronize", 2000, T.HANDLE),
   STREAM_WAIT_EVENT("cuStreamWaitEvent", 3020, T.HANDLE, T.HANDLE, T.INT),
-  STREAM_WAIT_VALUE_32(
-      "cuStreamWaitValue32_v2", 11070, T.HANDLE, T.HANDLE, T.INT, T.INT),
-  STREAM_WAIT_VALUE_64(
-      "cuStreamWaitValue64_v2", 11070, T.HANDLE, T.HANDLE, T.LONG, T.INT),
-  STREAM_WRITE_VALUE_32(
-      "cuStreamWriteValue32_v2", 11070, T.HANDLE, T.HANDLE, T.INT, T.INT),
-  STREAM_WRITE_VALUE_64(
-      "cuStreamWriteValue64_v2", 11070, T.HANDLE, T.HANDLE, T.LONG, T.INT),
+  STREAM_WAIT_VALUE_32("cuStreamWaitValue32_v2", 11070, T.HANDLE, T.HANDLE, T.INT, T.INT),
+  STREAM_WAIT_VALUE_64("cuStreamWaitValue64_v2", 11070, T.HANDLE, T.HANDLE, T.LONG, T.INT),
+  STREAM_WRITE_VALUE_32("cuStreamWriteValue32_v2", 11070, T.HANDLE, T.HANDLE, T.INT, T.INT),
+  STREAM_WRITE_VALUE_64("cuStreamWriteValue64_v2", 11070, T.HANDLE, T.HANDLE, T.LONG, T.INT),
 
   EVENT_CREATE("cuEventCreate", 2000, T.OUT, T.INT),
   EVENT_RECORD("cuEventRecord", 2000, T.HANDLE, T.HANDLE),
@@ -86,6 +80,21 @@ enum DriverFunction {
   MODULE_UNLOAD("cuModuleUnload", 2000, T.HANDLE),
   MODULE_GET_FUNCTION("cuModuleGetFunction", 2000, T.OUT, T.HANDLE, T.TEXT),
   MODULE_GET_GLOBAL("cuModuleGetGlobal_v2", 3020, T.OUT, T.OUT, T.HANDLE, T.TEXT),
+
+  LINK_CREATE("cuLinkCreate_v2", 6050, T.INT, T.HOST, T.HOST, T.OUT),
+  LINK_ADD_DATA(
+      "cuLinkAddData_v2",
+      6050,
+      T.HANDLE,
+      T.INT,
+      T.HOST,
+      T.LONG,
+      T.TEXT,
+      T.INT,
+      T.HOST,
+      T.HOST),
+  LINK_COMPLETE("cuLinkComplete", 5050, T.HANDLE, T.OUT, T.OUT),
+  LINK_DESTROY("cuLinkDestroy", 5050, T.HANDLE),
 
   FUNC_GET_ATTRIBUTE("cuFuncGetAttribute", 2020, T.OUT, T.INT, T.HANDLE),
   FUNC_SET_ATTRIBUTE("cuFuncSetAttribute", 9000, T.HANDLE, T.INT, T.INT),

@@ -80,7 +80,7 @@ final class DriverResult {
     return switch (kind(code)) {
       case OUT_OF_MEMORY ->
           new OutOfMemoryException(
-              "device or pinned memory exhausted: call=%s, error=%s, expected=free memory (close tensors or use smaller ones)"
+              "memory exhausted: call=%s, error=%s, expected=free memory (close or shrink tensors)"
                   .formatted(call, error));
       case UNAVAILABLE ->
           new DeviceUnavailableException(
@@ -88,7 +88,7 @@ final class DriverResult {
                   .formatted(call, error));
       case FAULT ->
           new DeviceFaultException(
-              "device fault: call=%s, error=%s, expected=no fault; open the runtime again in a new process"
+              "device fault: call=%s, error=%s, expected=no fault (go on in a new process)"
                   .formatted(call, error));
       case REFUSED ->
           new DeviceException(

@@ -26,8 +26,16 @@ public record LaunchConfig(
         || Math.min(Math.min(blockX, blockY), blockZ) < 1
         || sharedBytes < 0) {
       throw new InvalidInputException(
-          "launch shape out of range: grid=[%d, %d, %d], block=[%d, %d, %d], shared=%d, expected=at least 1 each, shared not negative"
-              .formatted(gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes));
+          "launch shape out of range: grid=[%d, %d, %d], block=[%d, %d, %d], shared=%d, expected=%s"
+              .formatted(
+                  gridX,
+                  gridY,
+                  gridZ,
+                  blockX,
+                  blockY,
+                  blockZ,
+                  sharedBytes,
+                  "at least 1 each and shared not negative"));
     }
   }
 

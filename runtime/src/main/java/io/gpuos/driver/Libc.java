@@ -15,8 +15,9 @@ import java.lang.invoke.MethodHandle;
  * not through {@link java.lang.foreign.SymbolLookup#libraryLookup}, because only {@code dlerror}
  * knows why a library was refused.
  *
- * <p>Linux only: the {@code RTLD_} numbers are those of glibc's {@code dlfcn.h} (musl agrees). All
- * methods may be called from any platform thread.
+ * <p>Linux only, to be asked of {@link NativeLibrary#isSupported} before: the {@code RTLD_} numbers
+ * are those of glibc's {@code dlfcn.h} (musl agrees). All methods may be called from any platform
+ * thread.
  */
 final class Libc {
 
@@ -37,15 +38,12 @@ final class Libc {
 
   private Libc() {}
 
-  /** Outcome of {@code dlopen}: a handle, or the text of {@code dlerror}. One of the two is null. */
+  /**
+   * Outcome of {@code dlopen}: a handle, or the text of {@code dlerror}. One of the two is null.
+   */
   record Opened(MemorySegment handle, String error) {}
 
-  /** Whether this system has the functions and numbers this class is written for. */
-  static boolean isSupported() {
-    return System.getProperty("os.name", "").equals("Linux");
-  }
-
-  /** Loads the library, all symbols bound now so that a broken one is refused here and not later. */
+  /** Loads the library, all symbols bound now so that a broken one is refused here. */
   static Opened open(String path) {
     return open(path, RTLD_NOW);
   }
@@ -124,10 +122,7 @@ final class Libc {
     return text == null ? "no reason given by the loader" : text.strip();
   }
 
-  private static MethodHandle handle(
-      String name,
-      MemoryLayout result,
-      MemoryLayout... arguments) {
+  private static MethodHandle handle(String name, MemoryLayout result, MemoryLayout... arguments) {
     Linker linker = Linker.nativeLinker();
     MemorySegment address =
         linker

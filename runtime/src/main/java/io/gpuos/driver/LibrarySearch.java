@@ -79,7 +79,7 @@ public final class LibrarySearch {
       return library.orElseThrow(
           () ->
               new DeviceUnavailableException(
-                  "library not usable: library=%s, reason=%s, expected=%s, or %s=<file or directory>"
+                  "library not usable: library=%s, reason=%s, expected=%s, or %s=<file or folder>"
                       .formatted(
                           result.library(),
                           result.reason(),
@@ -101,7 +101,7 @@ public final class LibrarySearch {
   }
 
   private void run() {
-    if (!Libc.isSupported()) {
+    if (!NativeLibrary.isSupported()) {
       add(Source.LOADER, library.sonames().getFirst(), Outcome.REJECTED, "only Linux is supported");
       return;
     }
@@ -177,8 +177,7 @@ public final class LibrarySearch {
     tryDirectory(Source.SYSTEM, local.resolve("cuda/lib64"));
     SitePackages.children(local, "cuda-*")
         .forEach(cuda -> tryDirectory(Source.SYSTEM, cuda.resolve("lib64")));
-    SYSTEM_FOLDERS.forEach(
-        folder -> tryDirectory(Source.SYSTEM, surroundings.absolute(folder)));
+    SYSTEM_FOLDERS.forEach(folder -> tryDirectory(Source.SYSTEM, surroundings.absolute(folder)));
   }
 
   private void tryRedistJar() {

@@ -19,6 +19,11 @@ final class NativeLibrary implements SymbolLookup {
     this.path = real == null ? name : real;
   }
 
+  /** Whether libraries can be loaded on this system at all. */
+  static boolean isSupported() {
+    return System.getProperty("os.name", "").equals("Linux");
+  }
+
   /** A library, or why the loader refused it; exactly one of the two is present. */
   record Attempt(Optional<NativeLibrary> library, String reason) {}
 

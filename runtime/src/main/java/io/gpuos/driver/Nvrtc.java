@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
 
@@ -44,22 +45,13 @@ public final class Nvrtc {
       new Semaphore(
           Math.max(1, Integer.getInteger("gpuos.compile.concurrency", DEFAULT_CONCURRENCY)));
 
-  private final MethodHandle createProgram;
-  private final MethodHandle destroyProgram;
-  private final MethodHandle compileProgram;
-  private final MethodHandle logSize;
-  private final MethodHandle log;
+  /** Linked functions by name. Linking waits for the first use: a warm start compiles nothing. */
+  private final ConcurrentHashMap<String, MethodHandle> functions = new ConcurrentHashMap<>();
 
   private Nvrtc(String path, SymbolLookup library) {
     this.path = path;
     this.library = library;
     this.version = version(library);
-    createProgram =
-        link("nvrtcCreateProgram", ADDRESS, ADDRESS, ADDRESS, JAVA_INT, ADDRESS, ADDRESS);
-    destroyProgram = link("nvrtcDestroyProgram", ADDRESS);
-    compileProgram = link("nvrtcCompileProgram", JAVA_LONG, JAVA_INT, ADDRESS);
-    logSize = link("nvrtcGetProgramLogSize", JAVA_LONG, ADDRESS);
-    log = link("nvrtcGetProgramLog", JAVA_LONG, ADDRESS);
   }
 
   /** Version of the compiler, which is that of its CUDA toolkit. */
@@ -162,14 +154,18 @@ public final class Nvrtc {
    *     names the file, line and error, and the log follows
    */
   public Compiled compile(
-      String source, String name, Map<String, String> headers, List<String> options, Target target) {
+      String source,
+      String name,
+      Map<String, String> headers,
+      List<String> options,
+      Target target) {
     permits.acquireUninterruptibly();
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment program = create(arena, source, name, headers);
       try {
         return compile(arena, program.get(JAVA_LONG, 0), name, options, target);
       } finally {
-        call(destroyProgram, program);
+        call(link("nvrtcDestroyProgram", ADDRESS), program);
       }
     } finally {
       permits.release();
@@ -182,7 +178,7 @@ public final class Nvrtc {
     MemorySegment program = arena.allocate(ADDRESS);
     int code =
         call(
-            createProgram,
+            link("nvrtcCreateProgram", ADDRESS, ADDRESS, ADDRESS, JAVA_INT, ADDRESS, ADDRESS),
             program,
             arena.allocateFrom(source),
             arena.allocateFrom(name),
@@ -195,7 +191,8 @@ public final class Nvrtc {
 
   private Compiled compile(
       Arena arena, long program, String name, List<String> options, Target target) {
-    int code = call(compileProgram, program, options.size(), strings(arena, options));
+    MethodHandle compile = link("nvrtcCompileProgram", JAVA_LONG, JAVA_INT, ADDRESS);
+    int code = call(compile, program, options.size(), strings(arena, options));
     String log = log(arena, program);
     if (code != SUCCESS) {
       throw new CompileException(CompileLog.message(name, errorText(code), options, log));
@@ -204,24 +201,28 @@ public final class Nvrtc {
   }
 
   private String log(Arena arena, long program) {
-    MemorySegment size = arena.allocate(JAVA_LONG);
-    check("nvrtcGetProgramLogSize", call(logSize, program, size));
-    MemorySegment text = arena.allocate(size.get(JAVA_LONG, 0) + 1);
-    check("nvrtcGetProgramLog", call(log, program, text));
-    return text.getString(0).strip();
+    MemorySegment text = bytes(arena, program, "nvrtcGetProgramLogSize", "nvrtcGetProgramLog");
+    return text.byteSize() == 0 ? "" : text.getString(0).strip();
   }
 
   private byte[] contents(Arena arena, long program, Target target) {
-    MemorySegment size = arena.allocate(JAVA_LONG);
-    check(target.size, call(link(target.size, JAVA_LONG, ADDRESS), program, size));
-    long bytes = size.get(JAVA_LONG, 0);
-    if (bytes == 0) {
+    MemorySegment contents = bytes(arena, program, target.size, target.contents);
+    if (contents.byteSize() == 0) {
       throw new CompileException(
           "compiler made no " + target + ": expected=option --gpu-architecture=sm_XX");
     }
-    MemorySegment contents = arena.allocate(bytes);
-    check(target.contents, call(link(target.contents, JAVA_LONG, ADDRESS), program, contents));
     return contents.toArray(JAVA_BYTE);
+  }
+
+  /** What a pair of NVRTC functions gives: one says the size, the other fills that many bytes. */
+  private MemorySegment bytes(Arena arena, long program, String sizeOf, String contentsOf) {
+    MemorySegment size = arena.allocate(JAVA_LONG);
+    check(sizeOf, call(link(sizeOf, JAVA_LONG, ADDRESS), program, size));
+    MemorySegment contents = arena.allocate(size.get(JAVA_LONG, 0));
+    if (contents.byteSize() > 0) {
+      check(contentsOf, call(link(contentsOf, JAVA_LONG, ADDRESS), program, contents));
+    }
+    return contents;
   }
 
   private static MemorySegment strings(Arena arena, List<String> texts) {
@@ -266,7 +267,7 @@ public final class Nvrtc {
   }
 
   private MethodHandle link(String symbol, MemoryLayout... arguments) {
-    return link(library, symbol, JAVA_INT, arguments);
+    return functions.computeIfAbsent(symbol, _ -> link(library, symbol, JAVA_INT, arguments));
   }
 
   private static MethodHandle link(

@@ -4,7 +4,9 @@ import java.math.BigInteger;
 import java.nio.file.Path;
 import java.util.Comparator;
 
-/** Orders names as people do: runs of digits by value, so {@code 13.10} comes after {@code 13.9}. */
+/**
+ * Orders names as people do: runs of digits by value, so {@code 13.10} comes after {@code 13.9}.
+ */
 final class VersionOrder {
 
   static final Comparator<Path> BY_FILE_NAME =

@@ -43,10 +43,12 @@ public record CompileRequest(
   /**
    * The key of the code this request gives.
    *
-   * @param environment what else decides over it: versions of compiler, driver and records
+   * @param compiler name and version of the compiler
+   * @param environment what else decides over it: versions of the driver and the records
    */
-  CacheKey key(List<String> environment) {
+  CacheKey key(String compiler, List<String> environment) {
     List<String> fields = new ArrayList<>();
+    fields.add(compiler);
     addAll(fields, environment);
     fields.add(name);
     fields.add(source);

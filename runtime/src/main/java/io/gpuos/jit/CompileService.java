@@ -1,6 +1,5 @@
 package io.gpuos.jit;
 
-import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
 import java.util.List;
 import java.util.Optional;
@@ -13,8 +12,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * Makes machine code of sources, in the background, each only once: from the {@link DiskCache} where
- * it is there, else by the compiler. Requests that are equal while one is under way share it.
+ * Makes machine code of sources, in the background, each only once: from the {@link DiskCache}
+ * where it is there, else by the compiler. A request equal to one that is under way joins it.
  *
  * <p>Thread-safe. Work is done on at most {@value #THREADS} daemon threads, which end when idle.
  */
@@ -30,7 +29,7 @@ public final class CompileService implements AutoCloseable {
   private final List<String> environment;
   private final DiskCache cache;
   private final ThreadPoolExecutor threads;
-  private final ConcurrentHashMap<CacheKey, CompletableFuture<byte[]>> underWay =
+  private final ConcurrentHashMap<CompileRequest, CompletableFuture<byte[]>> underWay =
       new ConcurrentHashMap<>();
 
   private final LongAdder hits = new LongAdder();
@@ -39,11 +38,20 @@ public final class CompileService implements AutoCloseable {
   private final LongAdder failures = new LongAdder();
   private final LongAdder compileNanos = new LongAdder();
 
-  /** What turns a request into machine code, on the calling thread. */
-  @FunctionalInterface
+  /** What turns a request into machine code, on the calling thread. Thread-safe. */
   public interface Compiler {
     /**
+     * Name and version; another one may make other code of the same request.
+     *
+     * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
+     */
+    String version();
+
+    /**
+     * Makes the code, and waits for it.
+     *
      * @throws io.gpuos.error.CompileException the source was refused
+     * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
      */
     byte[] compile(CompileRequest request);
   }
@@ -62,8 +70,8 @@ public final class CompileService implements AutoCloseable {
   /**
    * A service over a compiler.
    *
-   * @param environment what decides over the code besides the request: versions of the compiler,
-   *     of the driver, of the shared records
+   * @param environment what decides over the code besides the request and the compiler: versions of
+   *     the driver and of the shared records
    */
   public CompileService(Compiler compiler, List<String> environment, DiskCache cache) {
     this.compiler = compiler;
@@ -81,28 +89,16 @@ public final class CompileService implements AutoCloseable {
   }
 
   /**
-   * The service over NVRTC and the user's cache.
+   * The service over NVRTC and the user's cache. NVRTC is loaded at the first request, in the
+   * background; where it is missing, requests end in {@link
+   * io.gpuos.error.DeviceUnavailableException}.
    *
    * @param driverVersion as {@link io.gpuos.driver.Cuda#driverVersion} gives it; 0 without a driver
    * @param abiVersion version of the records that host and device share
-   * @throws io.gpuos.error.DeviceUnavailableException NVRTC is not there
    */
   public static CompileService open(int driverVersion, int abiVersion) {
-    Nvrtc nvrtc = Nvrtc.open();
-    List<String> environment =
-        List.of("nvrtc " + nvrtc.version(), "driver " + driverVersion, "abi " + abiVersion);
-    return new CompileService(r -> compile(nvrtc, r), environment, DiskCache.open());
-  }
-
-  private static byte[] compile(Nvrtc nvrtc, CompileRequest request) {
-    return nvrtc
-        .compile(
-            request.source(),
-            request.name(),
-            request.headers(),
-            request.allOptions(),
-            Nvrtc.Target.CUBIN)
-        .code();
+    List<String> environment = List.of("driver " + driverVersion, "abi " + abiVersion);
+    return new CompileService(new NvrtcCompiler(), environment, DiskCache.open());
   }
 
   private static Thread newThread(Runnable work) {
@@ -121,25 +117,24 @@ public final class CompileService implements AutoCloseable {
    *     when the service is closed first. Cancelling it leaves equal requests alone.
    */
   public CompletableFuture<byte[]> compile(CompileRequest request) {
-    CacheKey key = request.key(environment);
     CompletableFuture<byte[]> mine = new CompletableFuture<>();
-    CompletableFuture<byte[]> first = underWay.putIfAbsent(key, mine);
+    CompletableFuture<byte[]> first = underWay.putIfAbsent(request, mine);
     if (first != null) {
       shared.increment();
       return first.thenApply(byte[]::clone);
     }
-    mine.whenComplete((_, _) -> underWay.remove(key, mine));
+    mine.whenComplete((_, _) -> underWay.remove(request, mine));
     try {
-      threads.execute(() -> complete(mine, key, request));
+      threads.execute(() -> complete(mine, request));
     } catch (RejectedExecutionException _) {
       mine.completeExceptionally(closed());
     }
     return mine.thenApply(byte[]::clone);
   }
 
-  private void complete(CompletableFuture<byte[]> future, CacheKey key, CompileRequest request) {
+  private void complete(CompletableFuture<byte[]> future, CompileRequest request) {
     try {
-      future.complete(load(key, request));
+      future.complete(load(request));
     } catch (Throwable e) {
       // An error too must reach whoever waits; the thread has nobody else to tell.
       failures.increment();
@@ -147,7 +142,8 @@ public final class CompileService implements AutoCloseable {
     }
   }
 
-  private byte[] load(CacheKey key, CompileRequest request) {
+  private byte[] load(CompileRequest request) {
+    CacheKey key = request.key(compiler.version(), environment);
     Optional<byte[]> cached = cache.get(key);
     if (cached.isPresent()) {
       hits.increment();
@@ -167,8 +163,7 @@ public final class CompileService implements AutoCloseable {
 
   /** What the service has done so far; the numbers may be of slightly different moments. */
   public Counters counters() {
-    return new Counters(
-        hits.sum(), misses.sum(), shared.sum(), failures.sum(), compileNanos.sum());
+    return new Counters(hits.sum(), misses.sum(), shared.sum(), failures.sum(), compileNanos.sum());
   }
 
   /** The cache behind the service. */

@@ -28,7 +28,8 @@ import java.util.concurrent.atomic.LongAdder;
  * <p>An entry appears by a rename and is complete when it does. What is read is checked in full, as
  * {@link EntryFormat} lays it out, every time; a file that is damaged, a link, or open to other
  * writers is deleted and counts as absent. Files have mode 0600 in a folder of mode 0700 (see
- * {@link CacheDirectory}). When the whole grows over its limit, the entries not used for longest go.
+ * {@link CacheDirectory}). When the whole grows over its limit, the entries not used for longest
+ * go.
  *
  * <p>A cache never stands in the way: without a usable folder, or on a full or read-only disk, it
  * holds nothing, warns once, and {@link #status} says why. No method throws for such reasons.

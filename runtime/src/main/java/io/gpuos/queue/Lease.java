@@ -23,6 +23,12 @@ public final class Lease implements AutoCloseable {
   public interface Launcher {
     /** Launches epoch {@code epoch}, behind workers of the epoch before that are still leaving. */
     void launch(long epoch);
+
+    /**
+     * Looks whether the workers are still alive; called by the keeper every quarter of a millisecond
+     * while they are resident, and by patient waiters. Reports a failure to the completions itself.
+     */
+    default void check() {}
   }
 
   private static final long KEEPER_PERIOD_NANOS = 250_000;
@@ -75,6 +81,11 @@ public final class Lease implements AutoCloseable {
   }
 
   private void launchIfParked() {
+    if (Thread.currentThread().isVirtual()) {
+      // A launch is a driver call, and those belong on platform threads.
+      LockSupport.unpark(keeper);
+      return;
+    }
     synchronized (this) {
       if (closed || holds > 0 || !parked()) {
         return;
@@ -128,6 +139,7 @@ public final class Lease implements AutoCloseable {
   private void keep() {
     while (!closed) {
       if (!parked()) {
+        launcher.check();
         LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
       } else if (outstanding.getAsBoolean() && holds == 0) {
         wake();

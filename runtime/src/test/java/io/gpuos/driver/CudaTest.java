@@ -244,8 +244,7 @@ class CudaTest {
   void shouldReportOutOfMemoryWithTheSize() {
     try (CudaContext context = context()) {
       driver.failures.put("cuMemAlloc_v2", 2);
-      var e =
-          assertThrows(OutOfMemoryException.class, () -> context.memory().allocate(123456));
+      var e = assertThrows(OutOfMemoryException.class, () -> context.memory().allocate(123456));
       assertTrue(e.getMessage().contains("cuMemAlloc(ptr, 123456)"), e.getMessage());
     }
   }
@@ -357,8 +356,7 @@ class CudaTest {
   void shouldRefuseHeapMemoryAndBadShapes() {
     try (CudaContext context = context()) {
       MemorySegment heap = MemorySegment.ofArray(new int[4]);
-      assertThrows(
-          InvalidInputException.class, () -> context.memory().copyToDevice(8, heap));
+      assertThrows(InvalidInputException.class, () -> context.memory().copyToDevice(8, heap));
       assertThrows(InvalidInputException.class, () -> LaunchConfig.of(0, 256));
       assertThrows(InvalidInputException.class, () -> LaunchConfig.of(1, 1).withSharedBytes(-1));
       assertThrows(
@@ -376,7 +374,8 @@ class CudaTest {
 
   @Test
   void shouldHaveDistinctSymbols() {
-    long symbols = Arrays.stream(DriverFunction.values()).map(DriverFunction::symbol).distinct().count();
+    long symbols =
+        Arrays.stream(DriverFunction.values()).map(DriverFunction::symbol).distinct().count();
     assertEquals(DriverFunction.values().length, symbols);
   }
 }

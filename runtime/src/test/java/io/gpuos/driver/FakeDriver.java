@@ -26,9 +26,9 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * A CUDA driver written in Java: each method is a C function of that name, reached through an upcall
- * stub, so the bindings run as they are, types and all. "Device" memory is host memory; streams run
- * at once. Signatures are written down from cuda.h, not from the table under test.
+ * A CUDA driver written in Java: each method is a C function of that name, reached through an
+ * upcall stub, so the bindings run as they are, types and all. "Device" memory is host memory;
+ * streams run at once. Signatures are written down from cuda.h, not from the table under test.
  */
 public final class FakeDriver implements SymbolLookup {
 

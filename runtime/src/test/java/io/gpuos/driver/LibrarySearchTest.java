@@ -48,8 +48,7 @@ class LibrarySearchTest {
   }
 
   private LibrarySearch.Found find(Library library) {
-    return LibrarySearch.find(
-        library, new Surroundings(properties::get, variables::get, machine));
+    return LibrarySearch.find(library, new Surroundings(properties::get, variables::get, machine));
   }
 
   private Path install(String folder) throws IOException {
@@ -213,8 +212,7 @@ class LibrarySearchTest {
     Candidate taken = taken(found);
     assertEquals(Source.MAVEN, taken.source());
     Path file = Path.of(taken.path());
-    Path folder =
-        machine.resolve("home/.cache/gpuos/libraries/cuda-redist-13.10-" + platform());
+    Path folder = machine.resolve("home/.cache/gpuos/libraries/cuda-redist-13.10-" + platform());
     assertEquals(folder.resolve("nvjitlink").resolve(SONAME), file);
     assertEquals(jar + "", with(found, Outcome.NOT_TRIED).getFirst().path());
     assertEquals(

@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.CompileException;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +35,7 @@ class CompileServiceTest {
   private final AtomicInteger running = new AtomicInteger();
   private final AtomicInteger mostRunning = new AtomicInteger();
   private final CountDownLatch gate = new CountDownLatch(1);
+  private String version = "1";
 
   private static CompileRequest request(String source) {
     return new CompileRequest(source, Map.of("h", "1"), List.of("-a"), "sm_90");
@@ -46,7 +46,19 @@ class CompileServiceTest {
   }
 
   private CompileService service(DiskCache cache) {
-    return new CompileService(this::compile, List.of("compiler 1"), cache);
+    var compiler =
+        new CompileService.Compiler() {
+          @Override
+          public String version() {
+            return version;
+          }
+
+          @Override
+          public byte[] compile(CompileRequest request) {
+            return CompileServiceTest.this.compile(request);
+          }
+        };
+    return new CompileService(compiler, List.of("abi 1"), cache);
   }
 
   /** Waits at the gate, then answers with the source itself. */
@@ -82,7 +94,8 @@ class CompileServiceTest {
       assertArrayEquals("odd".getBytes(StandardCharsets.UTF_8), futures.get(1).join());
       assertEquals(2, compiled.get());
       CompileService.Counters counters = service.counters();
-      assertEquals(List.of(0L, 2L, 18L), List.of(counters.hits(), counters.misses(), counters.shared()));
+      assertEquals(
+          List.of(0L, 2L, 18L), List.of(counters.hits(), counters.misses(), counters.shared()));
       assertTrue(counters.compileNanos() > 0);
     }
   }
@@ -96,9 +109,13 @@ class CompileServiceTest {
       assertEquals(1, service.counters().hits());
     }
     try (CompileService service = service(cache())) {
-      assertArrayEquals(
-          "x".getBytes(StandardCharsets.UTF_8), service.compile(request("x")).join());
+      assertArrayEquals("x".getBytes(StandardCharsets.UTF_8), service.compile(request("x")).join());
       assertEquals(1, compiled.get());
+    }
+    version = "2";
+    try (CompileService service = service(cache())) {
+      service.compile(request("x")).join();
+      assertEquals(2, compiled.get());
     }
   }
 
@@ -113,8 +130,7 @@ class CompileServiceTest {
         bytes[bytes.length - 1] ^= 1;
         Files.write(file, bytes);
       }
-      assertArrayEquals(
-          "x".getBytes(StandardCharsets.UTF_8), service.compile(request("x")).join());
+      assertArrayEquals("x".getBytes(StandardCharsets.UTF_8), service.compile(request("x")).join());
       assertEquals(2, compiled.get());
       assertEquals(1, service.cache().status().damaged());
       service.compile(request("x")).join();
@@ -139,8 +155,7 @@ class CompileServiceTest {
     try (CompileService service = service(cache())) {
       for (int i = 1; i <= 2; i++) {
         var e =
-            assertThrows(
-                CompletionException.class, () -> service.compile(request("bad")).join());
+            assertThrows(CompletionException.class, () -> service.compile(request("bad")).join());
         assertInstanceOf(CompileException.class, e.getCause());
         assertEquals(i, compiled.get());
       }
@@ -152,7 +167,10 @@ class CompileServiceTest {
   void shouldBoundItsThreads() {
     try (CompileService service = service(cache())) {
       List<CompletableFuture<byte[]>> futures =
-          Stream.iterate(0, i -> i + 1).limit(8).map(i -> service.compile(request("s" + i))).toList();
+          Stream.iterate(0, i -> i + 1)
+              .limit(8)
+              .map(i -> service.compile(request("s" + i)))
+              .toList();
       gate.countDown();
       futures.forEach(CompletableFuture::join);
       assertTrue(mostRunning.get() <= 2, mostRunning::toString);
@@ -178,11 +196,13 @@ class CompileServiceTest {
 
   @Test
   void shouldTellAllThatDecidesOverTheCodeApart() {
-    List<String> environment = List.of("nvrtc 13.3", "driver 13000", "abi 1");
-    var base = new CompileRequest("n", "s", Map.of("h", "1", "i", "2"), List.of("-a", "-b"), "sm_90");
-    var same = new CompileRequest("n", "s", Map.of("i", "2", "h", "1"), List.of("-a", "-b"), "sm_90");
-    CacheKey key = base.key(environment);
-    assertEquals(key, same.key(environment));
+    List<String> environment = List.of("driver 13000", "abi 1");
+    var base =
+        new CompileRequest("n", "s", Map.of("h", "1", "i", "2"), List.of("-a", "-b"), "sm_90");
+    var same =
+        new CompileRequest("n", "s", Map.of("i", "2", "h", "1"), List.of("-a", "-b"), "sm_90");
+    CacheKey key = base.key("c", environment);
+    assertEquals(key, same.key("c", environment));
     Stream.of(
             new CompileRequest("m", "s", base.headers(), base.options(), "sm_90"),
             new CompileRequest("n", "t", base.headers(), base.options(), "sm_90"),
@@ -191,31 +211,25 @@ class CompileServiceTest {
             new CompileRequest("n", "s", base.headers(), List.of("-b", "-a"), "sm_90"),
             new CompileRequest("n", "s", base.headers(), List.of("-a-b"), "sm_90"),
             new CompileRequest("n", "s", base.headers(), base.options(), "sm_100"))
-        .forEach(other -> assertNotEquals(key, other.key(environment), other::toString));
-    assertNotEquals(key, base.key(List.of("nvrtc 13.3", "driver 13010", "abi 1")));
-    assertNotEquals(key, base.key(List.of("nvrtc 13.3", "driver 13000", "abi 2")));
+        .forEach(other -> assertNotEquals(key, other.key("c", environment), other::toString));
+    assertNotEquals(key, base.key("c", List.of("driver 13010", "abi 1")));
+    assertNotEquals(key, base.key("c", List.of("driver 13000", "abi 2")));
+    assertNotEquals(key, base.key("d", environment));
     assertNotEquals(CacheKey.of(List.of("ab", "c")), CacheKey.of(List.of("a", "bc")));
   }
 
   @Test
   void shouldCompileForRealAndKeepTheResult() {
-    Nvrtc nvrtc = Nvrtc.open();
     String source = "#include \"k.h\"\nextern \"C\" __global__ void k(float* x) { *x = K; }";
     var request =
-        new CompileRequest(source, Map.of("k.h", "#define K 2.0f"), List.of("--std=c++17"), "sm_90");
-    CompileService.Compiler compiler =
-        r ->
-            nvrtc
-                .compile(
-                    r.source(), r.name(), r.headers(), r.allOptions(), Nvrtc.Target.CUBIN)
-                .code();
-    try (var service = new CompileService(compiler, List.of("real"), cache())) {
+        new CompileRequest(
+            source, Map.of("k.h", "#define K 2.0f"), List.of("--std=c++17"), "sm_90");
+    try (var service = new CompileService(new NvrtcCompiler(), List.of(), cache())) {
       byte[] cubin = service.compile(request).join();
       assertEquals("\u007fELF", new String(cubin, 0, 4, StandardCharsets.ISO_8859_1));
       assertArrayEquals(cubin, service.compile(request).join());
       assertEquals(1, service.counters().hits());
-      var broken =
-          new CompileRequest("int f() { return x; }", Map.of(), List.of(), "sm_90");
+      var broken = new CompileRequest("int f() { return x; }", Map.of(), List.of(), "sm_90");
       var e = assertThrows(CompletionException.class, () -> service.compile(broken).join());
       assertTrue(e.getCause().getMessage().contains("file=operator.cu, line=1"));
       assertFalse(service.counters().compileNanos() == 0);
