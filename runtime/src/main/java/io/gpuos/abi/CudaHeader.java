@@ -26,6 +26,16 @@ public final class CudaHeader {
           StateRecord.RECORD,
           LaunchRecord.RECORD);
 
+  /** NVRTC has neither {@code <cstddef>} nor GCC's builtin, but its front end's own operator. */
+  private static final String OFFSET_MACRO =
+      """
+      #ifdef __CUDACC_RTC__
+      #define GPUOS_OFFSET(type, member) __INTADDR__(&(((type*)0)->member))
+      #else
+      #define GPUOS_OFFSET(type, member) __builtin_offsetof(type, member)
+      #endif
+      """;
+
   private CudaHeader() {}
 
   /** The header's whole text. */
@@ -41,6 +51,7 @@ public final class CudaHeader {
     constant(out, "POSITIONS_PER_FIRST", TaskRecord.POSITIONS_PER_FIRST + "ull");
     constant(out, "SPACES_PER_PAGE", LaunchRecord.SPACES_PER_PAGE + "u");
     constant(out, "MAX_WORKERS", StateRecord.MAX_WORKERS + "u");
+    out.append(OFFSET_MACRO);
     for (Record record : RECORDS) {
       struct(out, record);
     }
@@ -75,7 +86,7 @@ public final class CudaHeader {
     for (Field field : record.fields()) {
       assertion(
           out,
-          "__builtin_offsetof(%s, %s) == %d"
+          "GPUOS_OFFSET(%s, %s) == %d"
               .formatted(record.name(), field.name(), field.offset()));
     }
   }
