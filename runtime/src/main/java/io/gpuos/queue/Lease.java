@@ -26,7 +26,7 @@ public final class Lease implements AutoCloseable {
 
     /**
      * Looks whether the workers are still alive; called by the keeper every quarter of a millisecond
-     * while they are resident, and by patient waiters. Reports a failure to the completions itself.
+     * while they are resident, never during a launch. Reports a failure to the completions itself.
      */
     default void check() {}
   }
@@ -139,7 +139,7 @@ public final class Lease implements AutoCloseable {
   private void keep() {
     while (!closed) {
       if (!parked()) {
-        launcher.check();
+        check();
         LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
       } else if (outstanding.getAsBoolean() && holds == 0) {
         wake();
@@ -147,6 +147,13 @@ public final class Lease implements AutoCloseable {
         // A launch unparks; so does close. Work submitted from here on wakes the workers itself.
         LockSupport.park(this);
       }
+    }
+  }
+
+  /** Never between the moment an epoch is counted and the moment it is launched. */
+  private synchronized void check() {
+    if (!closed) {
+      launcher.check();
     }
   }
 

@@ -73,9 +73,8 @@ final class WorkerKernel implements Lease.Launcher {
       return;
     }
     try {
-      long epoch = lease.epoch();
       boolean done = context.withCurrent(stream::isDone);
-      if (done && epoch == lease.epoch() && epoch != 0 && !lease.parked()) {
+      if (done && !lease.parked()) {
         fail("worker kernel ended without parking", null);
       }
     } catch (DeviceException failure) {
