@@ -16,6 +16,7 @@ public final class ExprGenerator {
 
   private final RandomGenerator random;
   private final SequencedMap<String, OracleTensor> inputs = new LinkedHashMap<>();
+  private final List<Expr> made = new ArrayList<>();
   private final int[] fullShape;
 
   /**
@@ -63,16 +64,25 @@ public final class ExprGenerator {
         : OracleTensor.integral(type, shape, random.longs(count, -3, 20).toArray());
   }
 
-  /** An expression of about that depth. Reductions keep their axes, so that shapes broadcast. */
+  /**
+   * An expression of at most that depth, or one it has made before. Reductions keep their axes, so
+   * that shapes broadcast.
+   */
   public Expr expression(int depth) {
     if (depth == 0 || random.nextInt(8) == 0) {
       return leaf();
     }
-    return switch (random.nextInt(10)) {
-      case 0 -> reduction(depth);
-      case 1 -> new Expr.Cast(castType(), expression(depth - 1));
-      default -> call(depth);
-    };
+    if (!made.isEmpty() && random.nextInt(12) == 0) {
+      return made.get(random.nextInt(made.size()));
+    }
+    Expr expr =
+        switch (random.nextInt(10)) {
+          case 0 -> reduction(depth);
+          case 1 -> new Expr.Cast(castType(), expression(depth - 1));
+          default -> call(depth);
+        };
+    made.add(expr);
+    return expr;
   }
 
   private Expr leaf() {

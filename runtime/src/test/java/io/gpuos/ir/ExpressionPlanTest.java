@@ -227,6 +227,22 @@ class ExpressionPlanTest {
   }
 
   @Test
+  void shouldSplitAgainWhereACutAddsAnInput() {
+    String text = "s = a+b+c+d+e+f+g+h; s * (a*b*c*d*e*f*g*h), s + i";
+    SequencedMap<String, TensorType> types = new LinkedHashMap<>();
+    List<OracleTensor> tensors = new ArrayList<>();
+    for (String name : "abcdefghi".split("")) {
+      types.put(name, f32());
+      tensors.add(OracleTensor.floating(DType.F32, new int[0], 2));
+    }
+    ExpressionPlan plan = ExpressionPlan.of(ExpressionParser.parse(text), types);
+
+    List<OracleTensor> outputs = KernelInterpreter.run(plan, tensors);
+    assertEquals(16 * 256, outputs.get(0).doubleAt(0));
+    assertEquals(18, outputs.get(1).doubleAt(0));
+  }
+
+  @Test
   void shouldPlanManyOutputsOfAChain() {
     StringBuilder text = new StringBuilder("y0 = x + 1;");
     for (int i = 1; i < 60; i++) {
