@@ -163,7 +163,8 @@ public final class Oracle {
     DType floating = number ? DType.F64 : DType.F32;
     return switch (function.typeRule()) {
       case FLOATING, PREDICATE -> floating;
-      case FLOATING_ONLY -> number && !hasIntegerForm(function) ? floating : common;
+      case FLOATING_ONLY ->
+          number && !(hasIntegerForm(function) && common != DType.BOOL) ? floating : common;
       case NUMERIC -> number && isNegativePower(function, arguments) ? floating : common;
       default -> common;
     };
