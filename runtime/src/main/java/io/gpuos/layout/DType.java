@@ -1,9 +1,9 @@
 package io.gpuos.layout;
 
-/**
- * Element types. The ordinal is the code used in shared records; {@link #promote} follows
- * PyTorch's {@code torch.promote_types}.
- */
+import java.util.Locale;
+import java.util.Optional;
+
+/** Element types. {@link #promote} follows PyTorch's {@code torch.promote_types}. */
 public enum DType {
   F64(8, Category.FLOATING, "double"),
   F32(4, Category.FLOATING, "float"),
@@ -33,6 +33,12 @@ public enum DType {
     this.longName = longName;
   }
 
+  /** Number of this type in records shared with a device. */
+  @SuppressWarnings("EnumOrdinal") // the order of the constants is the numbering, and is tested
+  public int code() {
+    return ordinal();
+  }
+
   /** Size of one element in bytes. */
   public int bytes() {
     return bytes;
@@ -53,6 +59,26 @@ public enum DType {
 
   public boolean isIntegral() {
     return category == Category.INTEGRAL;
+  }
+
+  /**
+   * The type of a name in any of the ways users write it: {@code f32}, {@code float32}, {@code
+   * float}; in any case. Empty if there is none.
+   */
+  public static Optional<DType> named(String name) {
+    return switch (name.toLowerCase(Locale.ROOT)) {
+      case "f64", "float64", "double" -> Optional.of(F64);
+      case "f32", "float32", "float" -> Optional.of(F32);
+      case "f16", "float16", "half" -> Optional.of(F16);
+      case "bf16", "bfloat16" -> Optional.of(BF16);
+      case "i64", "int64", "long" -> Optional.of(I64);
+      case "i32", "int32", "int" -> Optional.of(I32);
+      case "i16", "int16", "short" -> Optional.of(I16);
+      case "i8", "int8" -> Optional.of(I8);
+      case "u8", "uint8" -> Optional.of(U8);
+      case "bool" -> Optional.of(BOOL);
+      default -> Optional.empty();
+    };
   }
 
   /** Smallest type both operands convert to, as {@code torch.promote_types}. Symmetric. */

@@ -26,10 +26,14 @@ public final class IterationSpace {
   /** Most operands. */
   public static final int MAX_OPERANDS = 10;
 
-  /** Stands for an operand that is a value in the task record, not memory: stride 0 throughout. */
-  public static final Layout SCALAR = null;
+  /**
+   * Stands for an operand that is a value in the task record, not memory: stride 0 throughout. A
+   * null in a list of operands means the same.
+   */
+  public static final Layout SCALAR = Layout.SCALAR_SLOT;
 
-  private static final Interner<IterationSpace> INTERNER = new Interner<>();
+  private static final Interner<IterationSpace> INTERNER =
+      new Interner<>(space -> space.hash, IterationSpace::sameContent);
 
   private final long[] sizes;
   private final long[][] strides;
@@ -51,8 +55,8 @@ public final class IterationSpace {
   }
 
   /**
-   * Space of an elementwise operator: one position per element of {@code shape}. It has at least one
-   * dimension; a single element is a linear space of size 1, no element one of size 0.
+   * Space of an elementwise operator: one position per element of {@code shape}. It has at least
+   * one dimension; a single element is a linear space of size 1, no element one of size 0.
    *
    * @param shape what every output has and every input broadcasts to
    * @param operands in the kernel's order, {@link #SCALAR} for a scalar slot; at most {@value
@@ -93,11 +97,7 @@ public final class IterationSpace {
    *     range or named twice, or the output has another shape
    */
   public static IterationSpace reduction(
-      long[] inputShape,
-      int[] axes,
-      List<Layout> inputs,
-      Layout output,
-      boolean keepReducedOrder) {
+      long[] inputShape, int[] axes, List<Layout> inputs, Layout output, boolean keepReducedOrder) {
     SpaceBuilder builder = new SpaceBuilder(inputShape, inputs.size() + 1);
     for (int k = 0; k < inputs.size(); k++) {
       builder.broadcast(k, inputs.get(k));
@@ -153,8 +153,8 @@ public final class IterationSpace {
   }
 
   /**
-   * Whether position {@code p} is element {@code p} of every operand but scalar slots: one dimension,
-   * not reduced, all strides 1.
+   * Whether position {@code p} is element {@code p} of every operand but scalar slots: one
+   * dimension, not reduced, all strides 1.
    */
   public boolean linear() {
     return linear;
@@ -191,20 +191,11 @@ public final class IterationSpace {
     return product;
   }
 
-  @Override
-  public boolean equals(Object other) {
-    return this == other
-        || (other instanceof IterationSpace that
-            && hash == that.hash
-            && reduced == that.reduced
-            && linear == that.linear
-            && Arrays.equals(sizes, that.sizes)
-            && Arrays.deepEquals(strides, that.strides));
-  }
-
-  @Override
-  public int hashCode() {
-    return hash;
+  private boolean sameContent(IterationSpace that) {
+    return reduced == that.reduced
+        && linear == that.linear
+        && Arrays.equals(sizes, that.sizes)
+        && Arrays.deepEquals(strides, that.strides);
   }
 
   @Override

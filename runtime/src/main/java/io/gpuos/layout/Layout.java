@@ -7,14 +7,25 @@ import java.util.Arrays;
  * How a tensor's elements lie in memory: element type, shape and strides. Immutable and interned:
  * two layouts of equal content are the same object and may be compared with {@code ==}.
  *
- * <p>Strides are in elements, of any sign; 0 repeats an element. The element of index {@code (i0, i1,
- * ...)} lies {@code i0 * stride(0) + i1 * stride(1) + ...} elements from the <em>first element</em>,
- * the one of index {@code (0, 0, ...)}; where that is, is not part of the layout. Offsets of all
- * elements, in bytes, fit a {@code long}: a layout for which they do not cannot be made.
+ * <p>Strides are in elements, of any sign; 0 repeats an element. The element of index {@code (i0,
+ * i1, ...)} lies {@code i0 * stride(0) + i1 * stride(1) + ...} elements from the <em>first
+ * element</em>, the one of index {@code (0, 0, ...)}; where that is, is not part of the layout. The
+ * memory from the lowest to the highest byte is shorter than 2^62 bytes, or the layout cannot be
+ * made.
  */
 public final class Layout {
 
-  private static final Interner<Layout> INTERNER = new Interner<>();
+  private static final Interner<Layout> INTERNER =
+      new Interner<>(layout -> layout.hash, Layout::sameContent);
+
+  /**
+   * Marks an operand that is a value in the task record and has no memory; see {@link
+   * IterationSpace}. Equal to itself alone, not to the layout of a scalar tensor.
+   */
+  static final Layout SCALAR_SLOT = new Layout(DType.F64, new long[0], new long[0]);
+
+  /** In bytes. Half of what a long holds, so that distances between two layouts fit one too. */
+  private static final long MAX_SPAN = (1L << 62) - 1;
 
   private final DType dtype;
   private final long[] shape;
@@ -36,7 +47,7 @@ public final class Layout {
     this.minByteOffset = elements == 0 ? 0 : reach(-1) * dtype.bytes();
     this.maxByteOffset = elements == 0 ? 0 : (reach(1) + 1) * dtype.bytes();
     this.contiguous = laidOutRowMajor();
-    this.hash = 31 * (31 * dtype.ordinal() + Arrays.hashCode(shape)) + Arrays.hashCode(strides);
+    this.hash = 31 * (31 * dtype.code() + Arrays.hashCode(shape)) + Arrays.hashCode(strides);
   }
 
   /**
@@ -64,6 +75,22 @@ public final class Layout {
   public static Layout contiguous(DType dtype, long... shape) {
     Shapes.elements(shape);
     return of(dtype, shape, contiguousStrides(shape));
+  }
+
+  /**
+   * Column-major layout without gaps, as Fortran's arrays.
+   *
+   * @throws ShapeException as {@link #of}
+   */
+  public static Layout columnMajor(DType dtype, long... shape) {
+    Shapes.elements(shape);
+    long[] strides = new long[shape.length];
+    long stride = 1;
+    for (int d = 0; d < shape.length; d++) {
+      strides[d] = stride;
+      stride *= Math.max(shape[d], 1);
+    }
+    return of(dtype, shape, strides);
   }
 
   /** The element type. */
@@ -107,8 +134,8 @@ public final class Layout {
   }
 
   /**
-   * Whether the elements lie row-major without gaps from the first element on. Strides of dimensions
-   * of size 1 do not matter, and a layout without elements is contiguous.
+   * Whether the elements lie row-major without gaps from the first element on. Strides of
+   * dimensions of size 1 do not matter, and a layout without elements is contiguous.
    */
   public boolean isContiguous() {
     return contiguous;
@@ -156,8 +183,8 @@ public final class Layout {
   }
 
   /**
-   * Whether two different indices share an element, so that writing through this layout has no single
-   * meaning. Exact but for contrived strides whose proof takes too many steps: then true.
+   * Whether two different indices share an element, so that writing through this layout has no
+   * single meaning. Exact but for contrived strides whose proof takes too many steps: then true.
    */
   public boolean hasInternalOverlap() {
     Boolean known = internalOverlap;
@@ -210,30 +237,22 @@ public final class Layout {
         low = Math.addExact(low, Math.min(extent, 0));
         high = Math.addExact(high, Math.max(extent, 0));
       }
-      // The whole span, not just either end, must fit: range arithmetic relies on it.
       long span = Math.addExact(Math.subtractExact(high, low), 1);
-      Math.multiplyExact(span, (long) dtype.bytes());
-      return direction < 0 ? low : high;
+      if (Math.multiplyExact(span, (long) dtype.bytes()) <= MAX_SPAN) {
+        return direction < 0 ? low : high;
+      }
     } catch (ArithmeticException _) {
-      throw new ShapeException(
-          "size overflow: shape=%s, strides=%s, dtype=%s, expected=a span of fewer than 2^63 bytes"
-              .formatted(Shapes.format(shape), Shapes.format(strides), dtype));
+      // Reported below.
     }
+    throw new ShapeException(
+        "size overflow: shape=%s, strides=%s, dtype=%s, expected=a span of fewer than 2^62 bytes"
+            .formatted(Shapes.format(shape), Shapes.format(strides), dtype));
   }
 
-  @Override
-  public boolean equals(Object other) {
-    return this == other
-        || (other instanceof Layout that
-            && hash == that.hash
-            && dtype == that.dtype
-            && Arrays.equals(shape, that.shape)
-            && Arrays.equals(strides, that.strides));
-  }
-
-  @Override
-  public int hashCode() {
-    return hash;
+  private boolean sameContent(Layout that) {
+    return dtype == that.dtype
+        && Arrays.equals(shape, that.shape)
+        && Arrays.equals(strides, that.strides);
   }
 
   /** For messages: {@code F32[2, 3]}, with the strides where the layout is not contiguous. */

@@ -28,8 +28,7 @@ public final class Shapes {
     boolean empty = false;
     for (long size : shape) {
       empty |= size == 0;
-      if (Math.multiplyHigh(product, Math.max(size, 1)) != 0
-          || product * Math.max(size, 1) < 0) {
+      if (Math.multiplyHigh(product, Math.max(size, 1)) != 0 || product * Math.max(size, 1) < 0) {
         throw overflow(shape, "fewer than 2^63 elements");
       }
       product *= Math.max(size, 1);

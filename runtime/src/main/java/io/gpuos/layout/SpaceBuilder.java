@@ -32,7 +32,7 @@ final class SpaceBuilder {
 
   /** Gives operand {@code k} its layout's strides, 0 along dimensions it is broadcast over. */
   void broadcast(int k, Layout layout) {
-    if (layout == IterationSpace.SCALAR) {
+    if (layout == null || layout == IterationSpace.SCALAR) {
       scalar[k] = true;
       return;
     }
@@ -57,9 +57,7 @@ final class SpaceBuilder {
   IterationSpace reduction(int[] axes, Layout output, boolean keepReducedOrder) {
     int[] folded = Shapes.axes(axes, shape.length);
     int[] kept =
-        IntStream.range(0, shape.length)
-            .filter(d -> Arrays.binarySearch(folded, d) < 0)
-            .toArray();
+        IntStream.range(0, shape.length).filter(d -> Arrays.binarySearch(folded, d) < 0).toArray();
     placeOutput(folded, kept, output);
     List<Dim> dims = new ArrayList<>(coalesced(dims(kept), true));
     List<Dim> inner = coalesced(dims(folded), !keepReducedOrder);
@@ -137,7 +135,7 @@ final class SpaceBuilder {
   }
 
   private IterationSpace space(List<Dim> dims, int reduced, boolean linear) {
-    long[] sizes = dims.stream().mapToLong(Dim::size).toArray();
+    long[] sizes = dims.stream().mapToLong(dim -> dim.size).toArray();
     long[][] perOperand = new long[strides.length][sizes.length];
     for (int k = 0; k < strides.length; k++) {
       for (int d = 0; d < sizes.length; d++) {
@@ -159,12 +157,17 @@ final class SpaceBuilder {
    * against a large input. Equal dimensions stay in their order.
    */
   private static final Comparator<Dim> OUTERMOST_FIRST =
-      Comparator.comparingLong(Dim::outputStride)
-          .thenComparingDouble(Dim::totalStride)
-          .reversed();
+      Comparator.comparingLong(Dim::outputStride).thenComparingDouble(Dim::totalStride).reversed();
 
   /** One dimension: its size and each operand's stride. */
-  private record Dim(long size, long[] strides) {
+  private static final class Dim {
+    final long size;
+    final long[] strides;
+
+    Dim(long size, long[] strides) {
+      this.size = size;
+      this.strides = strides;
+    }
 
     long outputStride() {
       return Math.abs(strides[strides.length - 1]);

@@ -1,0 +1,139 @@
+package io.gpuos.npy;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.nio.file.StandardCopyOption.ATOMIC_MOVE;
+import static java.nio.file.StandardOpenOption.CREATE_NEW;
+import static java.nio.file.StandardOpenOption.WRITE;
+
+import io.gpuos.layout.DType;
+import io.gpuos.layout.ElementCopy;
+import io.gpuos.layout.Layout;
+import io.gpuos.layout.View;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.IntStream;
+
+/** Writes one file. */
+final class NpyWriter {
+
+  /** Elements without a row-major home are gathered in pieces of about this many bytes. */
+  static final long CHUNK_BYTES = 16 << 20;
+
+  private static final int ALIGNMENT = 64;
+
+  private final Path file;
+  private final long chunkBytes;
+
+  NpyWriter(Path file, long chunkBytes) {
+    this.file = file;
+    this.chunkBytes = chunkBytes;
+  }
+
+  void write(Layout layout, MemorySegment memory, long offset) {
+    if (layout.dtype() == DType.BF16) {
+      throw NpyErrors.refused(
+          "element type has no .npy form",
+          file,
+          "dtype=BF16",
+          "another type: convert to F32 first");
+    }
+    if (Files.exists(file) && !Files.isRegularFile(file)) {
+      String found = Files.isDirectory(file) ? "found=a directory" : "found=no regular file";
+      throw NpyErrors.refused("cannot write", file, found, "the path of a .npy file");
+    }
+    Path directory = file.toAbsolutePath().getParent();
+    if (directory == null || !Files.isDirectory(directory)) {
+      throw NpyErrors.refused(
+          "cannot write", file, "found=no such directory", "a path in an existing directory");
+    }
+    try {
+      writeAside(layout, memory, offset);
+    } catch (IOException e) {
+      throw NpyErrors.failed("cannot write", file, e);
+    }
+  }
+
+  private void writeAside(Layout layout, MemorySegment memory, long offset) throws IOException {
+    Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+    String suffix = Long.toUnsignedString(ThreadLocalRandom.current().nextLong(), 36);
+    Path aside = target.resolveSibling(".gpuos-" + suffix + ".tmp");
+    try {
+      try (FileChannel channel = FileChannel.open(aside, CREATE_NEW, WRITE)) {
+        writeAll(channel, layout, memory, offset);
+      }
+      Files.move(aside, target, ATOMIC_MOVE);
+    } finally {
+      // Gone already if it was renamed.
+      Files.deleteIfExists(aside);
+    }
+  }
+
+  private void writeAll(FileChannel channel, Layout layout, MemorySegment memory, long offset)
+      throws IOException {
+    boolean fortranOrder = !layout.isContiguous() && isColumnMajor(layout);
+    write(channel, preamble(new NpyHeader(layout, ByteOrder.nativeOrder(), fortranOrder)));
+    if (layout.isContiguous() || fortranOrder) {
+      write(channel, memory.asSlice(offset, layout.byteSize()));
+    } else {
+      try (Arena arena = Arena.ofConfined()) {
+        writeRows(channel, layout, memory, offset, arena);
+      }
+    }
+  }
+
+  private static boolean isColumnMajor(Layout layout) {
+    int last = layout.rank() - 1;
+    int[] reversed = IntStream.rangeClosed(0, last).map(d -> last - d).toArray();
+    return View.of(layout).permute(reversed).layout().isContiguous();
+  }
+
+  /** Gathers as many rows of the first dimension at a time as fit a chunk, but at least one. */
+  private void writeRows(
+      FileChannel channel, Layout layout, MemorySegment memory, long offset, Arena arena)
+      throws IOException {
+    long rowBytes = layout.byteSize() / layout.size(0);
+    long rows = Math.clamp(chunkBytes / rowBytes, 1, layout.size(0));
+    MemorySegment chunk = arena.allocate(rows * rowBytes, Long.BYTES);
+    for (long row = 0; row < layout.size(0); row += rows) {
+      View part = View.of(layout).slice(0, row, row + rows);
+      long partOffset = offset + part.elementOffset() * layout.dtype().bytes();
+      Layout target = Layout.contiguous(layout.dtype(), part.layout().shape());
+      ElementCopy.copy(memory, partOffset, part.layout(), chunk, 0, target);
+      write(channel, chunk.asSlice(0, target.byteSize()));
+    }
+  }
+
+  private static MemorySegment preamble(NpyHeader header) {
+    byte[] text = header.text().getBytes(StandardCharsets.US_ASCII);
+    int unpadded = NpyReader.PREAMBLE_BYTES + text.length + 1;
+    int padding = Math.floorMod(-unpadded, ALIGNMENT);
+    ByteBuffer buffer = ByteBuffer.allocate(unpadded + padding).order(ByteOrder.LITTLE_ENDIAN);
+    buffer.put(NpyReader.MAGIC).put((byte) 1).put((byte) 0);
+    buffer.putShort((short) (text.length + padding + 1));
+    buffer.put(text);
+    buffer.put(" ".repeat(padding).getBytes(StandardCharsets.US_ASCII)).put((byte) '\n');
+    return MemorySegment.ofArray(buffer.array());
+  }
+
+  /** Writes all bytes, in pieces a byte buffer can name. */
+  private void write(FileChannel channel, MemorySegment bytes) throws IOException {
+    for (long at = 0; at < bytes.byteSize(); at += chunkBytes) {
+      long length = Math.min(chunkBytes, bytes.byteSize() - at);
+      MemorySegment slice = bytes.asSlice(at, length);
+      // Only native memory and byte arrays can be seen as a byte buffer.
+      ByteBuffer piece =
+          slice.isNative() ? slice.asByteBuffer() : ByteBuffer.wrap(slice.toArray(JAVA_BYTE));
+      while (piece.hasRemaining()) {
+        channel.write(piece);
+      }
+    }
+  }
+}
