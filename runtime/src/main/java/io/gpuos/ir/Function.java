@@ -1,6 +1,15 @@
 package io.gpuos.ir;
 
-import java.util.Arrays;
+import static io.gpuos.ir.TypeRule.ANY;
+import static io.gpuos.ir.TypeRule.BITWISE;
+import static io.gpuos.ir.TypeRule.COMPARISON;
+import static io.gpuos.ir.TypeRule.FLOATING;
+import static io.gpuos.ir.TypeRule.FLOATING_ONLY;
+import static io.gpuos.ir.TypeRule.LOGICAL;
+import static io.gpuos.ir.TypeRule.NUMERIC;
+import static io.gpuos.ir.TypeRule.PREDICATE;
+import static io.gpuos.ir.TypeRule.SHIFT;
+
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -12,10 +21,11 @@ import java.util.stream.Collectors;
  * The scalar functions of the expression language: the one table that the parser, the type rules,
  * both code generators and {@code gpuos ops} read. Names and meaning are PyTorch's.
  *
- * <p>A row holds the parameters with their defaults, the {@link TypeRule}, the definition and, where
- * the function has them, further columns: {@code infix} or {@code prefix} (symbol and precedence in
- * the expression language), {@code cuda} (the C++ operator that renders it), {@code jvm} (mnemonic
- * of the JVM instruction that computes it) and {@code aliases} (other names in the language).
+ * <p>A row holds the parameters with their defaults, the {@link TypeRule}, the definition and,
+ * where the function has them, further columns: {@code infix} or {@code prefix} (symbol and
+ * precedence in the expression language), {@code cuda} (the C++ operator that renders it), {@code
+ * jvm} (mnemonic of the JVM instruction that computes it) and {@code aliases} (other names in the
+ * language).
  *
  * <p>Where a generator finds neither operator nor instruction it calls an implementation by
  * convention: {@link #cudaName} in the device header, {@link #javaName} in {@code ScalarMath}.
@@ -25,139 +35,135 @@ import java.util.stream.Collectors;
  */
 public enum Function {
   // Arithmetic. Integers wrap; division of an integer by zero gives 0.
-  ADD("a, b", TypeRule.ANY, "a + b; logical or for bool",
-      infix("+", 6), cuda("+"), jvm("add")),
-  SUB("a, b", TypeRule.NUMERIC, "a - b",
-      infix("-", 6), cuda("-"), jvm("sub"), aliases("subtract")),
-  MUL("a, b", TypeRule.ANY, "a * b; logical and for bool",
-      infix("*", 7), cuda("*"), jvm("mul"), aliases("multiply")),
-  DIV("a, b", TypeRule.FLOATING, "a / b, true division",
-      infix("/", 7), cuda("/"), jvm("div"), aliases("divide", "true_divide")),
-  FLOOR_DIVIDE("a, b", TypeRule.NUMERIC, "floor(a / b)", infix("//", 7)),
-  REMAINDER("a, b", TypeRule.NUMERIC, "a - b * floor(a / b), has the sign of b", infix("%", 7)),
-  FMOD("a, b", TypeRule.NUMERIC, "a - b * trunc(a / b), has the sign of a"),
-  POW("base, exponent", TypeRule.NUMERIC,
-      "base to the power of exponent; integers: 0 for a negative exponent unless base is 1 or -1",
+  ADD("a, b", ANY, "a + b; or for bool", infix("+", 6), cuda("+"), jvm("add")),
+  SUB("a, b", NUMERIC, "a - b", infix("-", 6), cuda("-"), jvm("sub"), aliases("subtract")),
+  MUL(
+      "a, b",
+      ANY,
+      "a * b; and for bool",
+      infix("*", 7),
+      cuda("*"),
+      jvm("mul"),
+      aliases("multiply")),
+  DIV(
+      "a, b",
+      FLOATING,
+      "a / b",
+      infix("/", 7),
+      cuda("/"),
+      jvm("div"),
+      aliases("divide", "true_divide")),
+  FLOOR_DIVIDE("a, b", NUMERIC, "floor(a / b)", infix("//", 7)),
+  REMAINDER("a, b", NUMERIC, "a - b * floor(a / b), has the sign of b", infix("%", 7)),
+  FMOD("a, b", NUMERIC, "a - b * trunc(a / b), has the sign of a"),
+  POW(
+      "base, exponent",
+      NUMERIC,
+      "base^exponent; integers with exponent < 0: 0 unless |base| = 1",
       infix("**", 9)),
-  NEG("x", TypeRule.NUMERIC, "-x", prefix("-", 8), cuda("-"), jvm("neg"), aliases("negative")),
-  ABS("x", TypeRule.NUMERIC, "|x|", aliases("absolute")),
-  SIGN("x", TypeRule.NUMERIC, "-1, 0 or 1 as x is negative, zero or positive; nan for nan"),
-  MAXIMUM("a, b", TypeRule.ANY, "the larger of a and b; nan if either is nan"),
-  MINIMUM("a, b", TypeRule.ANY, "the smaller of a and b; nan if either is nan"),
-  CLAMP("x, min=none, max=none", TypeRule.NUMERIC,
-      "minimum(maximum(x, min), max); nan if any is nan", aliases("clip")),
-  RECIPROCAL("x", TypeRule.FLOATING, "1 / x"),
-  HYPOT("a, b", TypeRule.FLOATING_ONLY, "sqrt(a^2 + b^2) without undue overflow"),
+  NEG("x", NUMERIC, "-x", prefix("-", 8), cuda("-"), jvm("neg"), aliases("negative")),
+  ABS("x", NUMERIC, "|x|", aliases("absolute")),
+  SIGN("x", NUMERIC, "-1, 0 or 1 as x is negative, zero or positive; nan for nan"),
+  MAXIMUM("a, b", ANY, "the larger of a and b; nan if either is nan"),
+  MINIMUM("a, b", ANY, "the smaller of a and b; nan if either is nan"),
+  CLAMP("x, min=none, max=none", NUMERIC, "minimum(maximum(x, min), max)", aliases("clip")),
+  RECIPROCAL("x", FLOATING, "1 / x"),
+  HYPOT("a, b", FLOATING_ONLY, "sqrt(a^2 + b^2) without undue overflow"),
 
   // Comparison and logic. A comparison with nan is false, except ne.
-  EQ("a, b", TypeRule.COMPARISON, "a == b", infix("==", 1), cuda("==")),
-  NE("a, b", TypeRule.COMPARISON, "a != b", infix("!=", 1), cuda("!="), aliases("not_equal")),
-  LT("a, b", TypeRule.COMPARISON, "a < b", infix("<", 1), cuda("<"), aliases("less")),
-  LE("a, b", TypeRule.COMPARISON, "a <= b", infix("<=", 1), cuda("<="), aliases("less_equal")),
-  GT("a, b", TypeRule.COMPARISON, "a > b", infix(">", 1), cuda(">"), aliases("greater")),
-  GE("a, b", TypeRule.COMPARISON, "a >= b", infix(">=", 1), cuda(">="), aliases("greater_equal")),
-  LOGICAL_AND("a, b", TypeRule.LOGICAL, "a != 0 and b != 0", cuda("&&"), jvm("and")),
-  LOGICAL_OR("a, b", TypeRule.LOGICAL, "a != 0 or b != 0", cuda("||"), jvm("or")),
-  LOGICAL_XOR("a, b", TypeRule.LOGICAL, "exactly one of a != 0, b != 0", cuda("!="), jvm("xor")),
-  LOGICAL_NOT("x", TypeRule.LOGICAL, "x == 0", cuda("!")),
+  EQ("a, b", COMPARISON, "a == b", infix("==", 1), cuda("==")),
+  NE("a, b", COMPARISON, "a != b", infix("!=", 1), cuda("!="), aliases("not_equal")),
+  LT("a, b", COMPARISON, "a < b", infix("<", 1), cuda("<"), aliases("less")),
+  LE("a, b", COMPARISON, "a <= b", infix("<=", 1), cuda("<="), aliases("less_equal")),
+  GT("a, b", COMPARISON, "a > b", infix(">", 1), cuda(">"), aliases("greater")),
+  GE("a, b", COMPARISON, "a >= b", infix(">=", 1), cuda(">="), aliases("greater_equal")),
+  LOGICAL_AND("a, b", LOGICAL, "a != 0 and b != 0", cuda("&&"), jvm("and")),
+  LOGICAL_OR("a, b", LOGICAL, "a != 0 or b != 0", cuda("||"), jvm("or")),
+  LOGICAL_XOR("a, b", LOGICAL, "(a != 0) != (b != 0)", cuda("!="), jvm("xor")),
+  LOGICAL_NOT("x", LOGICAL, "x == 0", cuda("!")),
   WHERE("condition, a, b", TypeRule.WHERE, "a where condition holds, else b"),
-  ISNAN("x", TypeRule.PREDICATE, "x is nan"),
-  ISINF("x", TypeRule.PREDICATE, "x is inf or -inf"),
-  ISFINITE("x", TypeRule.PREDICATE, "x is neither nan nor inf nor -inf"),
+  ISNAN("x", PREDICATE, "x is nan"),
+  ISINF("x", PREDICATE, "x is inf or -inf"),
+  ISFINITE("x", PREDICATE, "x is neither nan nor inf nor -inf"),
 
   // Bits, of two's complement integers.
-  BITWISE_AND("a, b", TypeRule.BITWISE, "a & b", infix("&", 4), cuda("&"), jvm("and")),
-  BITWISE_OR("a, b", TypeRule.BITWISE, "a | b", infix("|", 2), cuda("|"), jvm("or")),
-  BITWISE_XOR("a, b", TypeRule.BITWISE, "a ^ b", infix("^", 3), cuda("^"), jvm("xor")),
-  BITWISE_NOT("x", TypeRule.BITWISE, "~x; logical not for bool", prefix("~", 8)),
-  SHIFT_LEFT("a, bits", TypeRule.SHIFT, "a * 2^bits; 0 if bits is negative or at least the width",
-      infix("<<", 5), aliases("bitwise_left_shift")),
-  SHIFT_RIGHT("a, bits", TypeRule.SHIFT,
-      "floor(a / 2^bits); the sign if bits is negative or at least the width",
-      infix(">>", 5), aliases("bitwise_right_shift")),
+  BITWISE_AND("a, b", BITWISE, "a & b", infix("&", 4), cuda("&"), jvm("and")),
+  BITWISE_OR("a, b", BITWISE, "a | b", infix("|", 2), cuda("|"), jvm("or")),
+  BITWISE_XOR("a, b", BITWISE, "a ^ b", infix("^", 3), cuda("^"), jvm("xor")),
+  BITWISE_NOT("x", BITWISE, "~x; logical not for bool", prefix("~", 8)),
+  SHIFT_LEFT(
+      "a, bits",
+      SHIFT,
+      "a * 2^bits; 0 if bits < 0 or >= width",
+      infix("<<", 5),
+      aliases("bitwise_left_shift")),
+  SHIFT_RIGHT(
+      "a, bits",
+      SHIFT,
+      "floor(a / 2^bits); -1 or 0 if bits < 0 or >= width",
+      infix(">>", 5),
+      aliases("bitwise_right_shift")),
 
   // Rounding. The identity on integers.
-  FLOOR("x", TypeRule.NUMERIC, "largest integer <= x"),
-  CEIL("x", TypeRule.NUMERIC, "smallest integer >= x"),
-  ROUND("x", TypeRule.NUMERIC, "nearest integer, halves to even"),
-  TRUNC("x", TypeRule.NUMERIC, "x without its fraction", aliases("fix")),
+  FLOOR("x", NUMERIC, "largest integer <= x"),
+  CEIL("x", NUMERIC, "smallest integer >= x"),
+  ROUND("x", NUMERIC, "nearest integer, halves to even"),
+  TRUNC("x", NUMERIC, "x without its fraction", aliases("fix")),
 
   // Exponentials, logarithms, roots.
-  EXP("x", TypeRule.FLOATING, "e^x"),
-  EXP2("x", TypeRule.FLOATING, "2^x"),
-  EXPM1("x", TypeRule.FLOATING, "e^x - 1, accurate near 0"),
-  LOG("x", TypeRule.FLOATING, "natural logarithm"),
-  LOG2("x", TypeRule.FLOATING, "logarithm to base 2"),
-  LOG10("x", TypeRule.FLOATING, "logarithm to base 10"),
-  LOG1P("x", TypeRule.FLOATING, "log(1 + x), accurate near 0"),
-  SQRT("x", TypeRule.FLOATING, "square root"),
-  RSQRT("x", TypeRule.FLOATING, "1 / sqrt(x)"),
+  EXP("x", FLOATING, "e^x"),
+  EXP2("x", FLOATING, "2^x"),
+  EXPM1("x", FLOATING, "e^x - 1, accurate near 0"),
+  LOG("x", FLOATING, "natural logarithm"),
+  LOG2("x", FLOATING, "logarithm to base 2"),
+  LOG10("x", FLOATING, "logarithm to base 10"),
+  LOG1P("x", FLOATING, "log(1 + x), accurate near 0"),
+  SQRT("x", FLOATING, "square root"),
+  RSQRT("x", FLOATING, "1 / sqrt(x)"),
 
   // Trigonometric and hyperbolic, in radians.
-  SIN("x", TypeRule.FLOATING, "sine"),
-  COS("x", TypeRule.FLOATING, "cosine"),
-  TAN("x", TypeRule.FLOATING, "tangent"),
-  ASIN("x", TypeRule.FLOATING, "inverse sine", aliases("arcsin")),
-  ACOS("x", TypeRule.FLOATING, "inverse cosine", aliases("arccos")),
-  ATAN("x", TypeRule.FLOATING, "inverse tangent", aliases("arctan")),
-  ATAN2("y, x", TypeRule.FLOATING, "angle of the point (x, y), in (-pi, pi]", aliases("arctan2")),
-  SINH("x", TypeRule.FLOATING, "(e^x - e^-x) / 2"),
-  COSH("x", TypeRule.FLOATING, "(e^x + e^-x) / 2"),
-  TANH("x", TypeRule.FLOATING, "sinh(x) / cosh(x)"),
-  ASINH("x", TypeRule.FLOATING, "inverse of sinh", aliases("arcsinh")),
-  ACOSH("x", TypeRule.FLOATING, "inverse of cosh, >= 0", aliases("arccosh")),
-  ATANH("x", TypeRule.FLOATING, "inverse of tanh", aliases("arctanh")),
+  SIN("x", FLOATING, "sine"),
+  COS("x", FLOATING, "cosine"),
+  TAN("x", FLOATING, "tangent"),
+  ASIN("x", FLOATING, "inverse sine", aliases("arcsin")),
+  ACOS("x", FLOATING, "inverse cosine", aliases("arccos")),
+  ATAN("x", FLOATING, "inverse tangent", aliases("arctan")),
+  ATAN2("y, x", FLOATING, "angle of the point (x, y), in (-pi, pi]", aliases("arctan2")),
+  SINH("x", FLOATING, "(e^x - e^-x) / 2"),
+  COSH("x", FLOATING, "(e^x + e^-x) / 2"),
+  TANH("x", FLOATING, "sinh(x) / cosh(x)"),
+  ASINH("x", FLOATING, "inverse of sinh", aliases("arcsinh")),
+  ACOSH("x", FLOATING, "inverse of cosh, >= 0", aliases("arccosh")),
+  ATANH("x", FLOATING, "inverse of tanh", aliases("arctanh")),
 
   // Special functions.
-  ERF("x", TypeRule.FLOATING, "2 / sqrt(pi) * integral of e^(-t^2) from 0 to x"),
-  ERFC("x", TypeRule.FLOATING, "1 - erf(x), accurate for large x"),
-  LGAMMA("x", TypeRule.FLOATING, "log |gamma(x)|"),
-  SIGMOID("x", TypeRule.FLOATING, "1 / (1 + e^-x)", aliases("expit")),
+  ERF("x", FLOATING, "2 / sqrt(pi) * integral of e^(-t^2) from 0 to x"),
+  ERFC("x", FLOATING, "1 - erf(x), accurate for large x"),
+  LGAMMA("x", FLOATING, "log |gamma(x)|"),
+  SIGMOID("x", FLOATING, "1 / (1 + e^-x)", aliases("expit")),
 
   // Activations.
-  RELU("x", TypeRule.NUMERIC, "maximum(x, 0)"),
-  RELU6("x", TypeRule.FLOATING_ONLY, "clamp(x, 0, 6)"),
-  LEAKY_RELU("x, slope=0.01", TypeRule.FLOATING_ONLY, "x if x > 0 else slope * x"),
-  ELU("x, alpha=1", TypeRule.FLOATING_ONLY, "x if x > 0 else alpha * (e^x - 1)"),
-  SELU("x", TypeRule.FLOATING_ONLY,
-      "1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * (e^x - 1))"),
-  CELU("x, alpha=1", TypeRule.FLOATING_ONLY, "x if x > 0 else alpha * (e^(x / alpha) - 1)"),
-  GELU("x, approximate='none'", TypeRule.FLOATING_ONLY, "x / 2 * (1 + erf(x / sqrt(2)))"),
-  GELU_TANH("x", TypeRule.FLOATING_ONLY,
-      "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))"),
-  SILU("x", TypeRule.FLOATING_ONLY, "x * sigmoid(x)", aliases("swish")),
-  MISH("x", TypeRule.FLOATING_ONLY, "x * tanh(log(1 + e^x))"),
-  SOFTPLUS("x, beta=1, threshold=20", TypeRule.FLOATING_ONLY,
-      "log(1 + e^(beta * x)) / beta; x where beta * x > threshold"),
-  HARDTANH("x, min=-1, max=1", TypeRule.FLOATING_ONLY, "clamp(x, min, max)"),
-  HARDSIGMOID("x", TypeRule.FLOATING_ONLY, "clamp(x + 3, 0, 6) / 6"),
-  HARDSWISH("x", TypeRule.FLOATING_ONLY, "x * clamp(x + 3, 0, 6) / 6");
-
-  /** A parameter of the language; without a default the caller must pass it. */
-  public record Parameter(String name, Optional<String> defaultValue) {
-
-    /** Whether the value selects a function and is no argument of a kernel's node. */
-    public boolean selects() {
-      return defaultValue.isPresent() && defaultValue.get().startsWith("'");
-    }
-
-    /** As it is written in a signature: {@code slope=0.01}. */
-    @Override
-    public String toString() {
-      return defaultValue.map(value -> name + "=" + value).orElse(name);
-    }
-
-    private static Parameter parse(String text) {
-      int equals = text.indexOf('=');
-      return equals < 0
-          ? new Parameter(text, Optional.empty())
-          : new Parameter(text.substring(0, equals), Optional.of(text.substring(equals + 1)));
-    }
-  }
+  RELU("x", NUMERIC, "maximum(x, 0)"),
+  RELU6("x", FLOATING_ONLY, "clamp(x, 0, 6)"),
+  LEAKY_RELU("x, slope=0.01", FLOATING_ONLY, "x if x > 0 else slope * x"),
+  ELU("x, alpha=1", FLOATING_ONLY, "x if x > 0 else alpha * expm1(x)"),
+  SELU("x", FLOATING_ONLY, "1.0507009873554805 * elu(x, 1.6732632423543772)"),
+  CELU("x, alpha=1", FLOATING_ONLY, "x if x > 0 else alpha * expm1(x / alpha)"),
+  GELU("x, approximate='none'", FLOATING_ONLY, "x / 2 * (1 + erf(x / sqrt(2)))"),
+  GELU_TANH("x", FLOATING_ONLY, "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))"),
+  SILU("x", FLOATING_ONLY, "x * sigmoid(x)", aliases("swish")),
+  MISH("x", FLOATING_ONLY, "x * tanh(log(1 + e^x))"),
+  SOFTPLUS(
+      "x, beta=1, threshold=20",
+      FLOATING_ONLY,
+      "log(1 + e^(beta x)) / beta; x if beta x > threshold"),
+  HARDTANH("x, min=-1, max=1", FLOATING_ONLY, "clamp(x, min, max)"),
+  HARDSIGMOID("x", FLOATING_ONLY, "clamp(x + 3, 0, 6) / 6"),
+  HARDSWISH("x", FLOATING_ONLY, "x * clamp(x + 3, 0, 6) / 6");
 
   /**
-   * How the language writes the function with a symbol. Precedence as in Python, from 1 (comparison)
-   * to 9 ({@code **}, the only one that groups to the right).
+   * How the language writes the function with a symbol. Precedence as in Python, from 1
+   * (comparison) to 9 ({@code **}, the only one that groups to the right).
    */
   public record Operator(String symbol, int precedence, boolean isPrefix) implements Column {}
 
@@ -188,7 +194,7 @@ public enum Function {
   private List<String> aliases = List.of();
 
   Function(String parameters, TypeRule typeRule, String definition, Column... columns) {
-    this.parameters = Arrays.stream(parameters.split(", ")).map(Parameter::parse).toList();
+    this.parameters = Parameter.parseList(parameters);
     this.typeRule = typeRule;
     this.definition = definition;
     for (Column column : columns) {
@@ -256,8 +262,8 @@ public enum Function {
 
   /**
    * The JVM instruction without its type letter, {@code add} for {@code iadd}, {@code ladd}, {@code
-   * fadd} and {@code dadd}, that computes the function in the compute type; not for BOOL, unless the
-   * function is logical or bitwise.
+   * fadd} and {@code dadd}, that computes the function in the compute type; not for BOOL, unless
+   * the function is logical or bitwise.
    */
   public Optional<String> jvmMnemonic() {
     return jvmMnemonic;

@@ -1,0 +1,215 @@
+package io.gpuos.ir;
+
+import io.gpuos.error.ExpressionException;
+import io.gpuos.layout.DType;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.SequencedSet;
+
+/**
+ * An expression over named tensors, without types or shapes: what a user writes, as text through
+ * {@link ExpressionParser} or by the methods here. Immutable; types and shapes enter with {@link
+ * ExpressionPlan}.
+ *
+ * <p>An expression may share subexpressions and may be of any depth: equality, hashing and {@link
+ * #toString} work on the graph, without recursion. Two expressions are equal if they have the same
+ * structure, shared or not. {@code toString} is text that parses to an equal expression.
+ */
+public sealed interface Expr {
+
+  /** A named tensor. The name starts with a letter or _, then letters, digits and _. */
+  record Input(String name) implements Expr {
+    public Input {
+      if (!Lexer.isName(name)) {
+        throw new ExpressionException(
+            "not a name: name=" + name + ", expected=a letter or _, then letters, digits or _");
+      }
+    }
+
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  /**
+   * A number or truth value. Like a Python scalar in PyTorch it takes part in type promotion by its
+   * kind only.
+   *
+   * @param type I64, F64 or BOOL
+   * @param bits as in {@link Kernel.Node.Constant}
+   */
+  record Literal(DType type, long bits) implements Expr {
+    public Literal {
+      if (type != DType.I64 && type != DType.F64 && type != DType.BOOL) {
+        throw new ExpressionException(
+            "no literal type: type=" + type + ", expected=I64, F64, BOOL");
+      }
+      if (!Scalars.fits(type, bits)) {
+        throw new ExpressionException("no truth value: bits=" + bits + ", expected=0 or 1");
+      }
+    }
+
+    @Override
+    public String toString() {
+      return Scalars.text(type, bits);
+    }
+  }
+
+  /** A scalar function of all its arguments, defaults filled in. */
+  record Call(Function function, List<Expr> arguments) implements Expr {
+    public Call {
+      arguments = List.copyOf(arguments);
+      if (arguments.size() != function.arity()) {
+        throw new ExpressionException(
+            "wrong number of arguments: function=%s, count=%d, expected=%d"
+                .formatted(function.functionName(), arguments.size(), function.arity()));
+      }
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Call call && ExprGraph.equal(this, call);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
+  /** Conversion to {@code type}, as {@code torch.Tensor.to}. */
+  record Cast(DType type, Expr argument) implements Expr {
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Cast cast && ExprGraph.equal(this, cast);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
+  /**
+   * A reduction.
+   *
+   * @param axes the axes to fold, negative ones from the last; empty means all
+   * @param keepdim whether folded axes stay, with size 1
+   * @param parameter order of the norm, or the correction of var and std; otherwise 0
+   */
+  record Reduce(
+      Reducer reducer, Expr argument, List<Integer> axes, boolean keepdim, double parameter)
+      implements Expr {
+    public Reduce {
+      axes = List.copyOf(axes);
+      if (!reducer.acceptsParameter(parameter)) {
+        throw new ExpressionException(
+            "parameter has no meaning: function=%s, value=%s, expected=a number"
+                .formatted(reducer.functionName(), parameter));
+      }
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Reduce reduce && ExprGraph.equal(this, reduce);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
+  /** The tensor of that name. */
+  static Expr input(String name) {
+    return new Input(name);
+  }
+
+  static Expr of(long value) {
+    return new Literal(DType.I64, value);
+  }
+
+  static Expr of(double value) {
+    return new Literal(DType.F64, Scalars.bits(value));
+  }
+
+  static Expr of(boolean value) {
+    return new Literal(DType.BOOL, value ? 1 : 0);
+  }
+
+  /**
+   * A function or reduction by its name in the language, with positional arguments: {@code
+   * call("leaky_relu", x)}, {@code call("sum", x, Expr.of(-1))}.
+   *
+   * @throws ExpressionException if there is no such function or the arguments do not match it
+   */
+  static Expr call(String name, Expr... arguments) {
+    return CallBinder.bind(name, Arrays.asList(arguments));
+  }
+
+  /** Names of the inputs of all {@code outputs}, in the order of their first appearance. */
+  static SequencedSet<String> inputNames(List<Expr> outputs) {
+    LinkedHashSet<String> names = new LinkedHashSet<>();
+    for (Expr expr : ExprGraph.postOrder(outputs)) {
+      if (expr instanceof Input(String name)) {
+        names.add(name);
+      }
+    }
+    return names;
+  }
+
+  default Expr add(Expr other) {
+    return new Call(Function.ADD, List.of(this, other));
+  }
+
+  default Expr sub(Expr other) {
+    return new Call(Function.SUB, List.of(this, other));
+  }
+
+  default Expr mul(Expr other) {
+    return new Call(Function.MUL, List.of(this, other));
+  }
+
+  default Expr div(Expr other) {
+    return new Call(Function.DIV, List.of(this, other));
+  }
+
+  default Expr pow(Expr exponent) {
+    return new Call(Function.POW, List.of(this, exponent));
+  }
+
+  default Expr neg() {
+    return new Call(Function.NEG, List.of(this));
+  }
+
+  default Expr to(DType type) {
+    return new Cast(type, this);
+  }
+
+  /** Folds the given axes, or all if none is given, and drops them from the shape. */
+  default Expr reduce(Reducer reducer, Integer... axes) {
+    return new Reduce(reducer, this, List.of(axes), false, reducer.defaultParameter());
+  }
+
+  /** Folds as {@link #reduce} and keeps the folded axes, with size 1. */
+  default Expr reduceKeeping(Reducer reducer, Integer... axes) {
+    return new Reduce(reducer, this, List.of(axes), true, reducer.defaultParameter());
+  }
+}

@@ -1,0 +1,96 @@
+package io.gpuos.ir;
+
+import io.gpuos.error.DTypeException;
+import io.gpuos.error.ExpressionException;
+import io.gpuos.error.ShapeException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SequencedMap;
+
+/**
+ * What to run for an expression over inputs of given types and shapes: steps in order, each of them
+ * one kernel over one iteration space. Immutable; depends on types and shapes only, so one plan
+ * serves every call with the same ones.
+ *
+ * <p>Elementwise work before a reduction is part of the reduction's kernel; work after it is a
+ * later step that reads the result by broadcasting. Equal subexpressions are computed once. An
+ * expression that is too large for one kernel is split through temporaries. A temporary holds its
+ * own type, so it rounds like a PyTorch tensor between two operators.
+ *
+ * @param inputs types of the inputs, in the caller's order, also of those that no step reads
+ * @param temporaries types of the tensors to provide while the steps run; each is written once
+ * @param outputs types of the results
+ * @param steps to be run as if one after the other
+ */
+public record ExpressionPlan(
+    List<TensorType> inputs,
+    List<TensorType> temporaries,
+    List<TensorType> outputs,
+    List<Step> steps) {
+
+  /** Nodes of a kernel at most; larger expressions are split. */
+  public static final int MAX_NODES = 256;
+
+  /** The tensor behind an operand. */
+  public sealed interface Source {
+    /** Input of the expression. */
+    record Input(int index) implements Source {}
+
+    /** Tensor that an earlier step wrote, or this one writes, for later ones. */
+    record Temporary(int index) implements Source {}
+
+    /** Result of the expression; a later step may read it. */
+    record Output(int index) implements Source {}
+  }
+
+  /**
+   * One kernel and what it runs on. Every operand that is read broadcasts to {@code shape}.
+   *
+   * @param operands the tensor of each of the kernel's operands, in the kernel's order
+   * @param shape of the iteration space: that of the result for elementwise kernels, that of the
+   *     folded value for reductions
+   * @param axes the reduced axes of {@code shape}, ascending; empty for elementwise kernels. The
+   *     result of a reduction has these axes left out or of size 1, in order.
+   */
+  public record Step(Kernel kernel, List<Source> operands, List<Long> shape, List<Integer> axes) {
+    public Step {
+      operands = List.copyOf(operands);
+      shape = List.copyOf(shape);
+      axes = List.copyOf(axes);
+      Verifier.verify(kernel);
+    }
+  }
+
+  public ExpressionPlan {
+    inputs = List.copyOf(inputs);
+    temporaries = List.copyOf(temporaries);
+    outputs = List.copyOf(outputs);
+    steps = List.copyOf(steps);
+  }
+
+  /**
+   * Types, shapes and steps of an expression.
+   *
+   * @param outputs at least one
+   * @param inputs type of each named tensor; {@link Source.Input#index} counts in this order
+   * @throws ExpressionException if a name is not among the inputs, or a function is misused
+   * @throws DTypeException if a function has no meaning for its types
+   * @throws ShapeException if shapes do not broadcast, an axis does not exist or a size overflows
+   */
+  public static ExpressionPlan of(List<Expr> outputs, SequencedMap<String, TensorType> inputs) {
+    if (outputs.isEmpty()) {
+      throw new ExpressionException("no output: count=0, expected=at least one expression");
+    }
+    Typer.Typed typed = Typer.type(outputs, inputs);
+    return new Planner(typed.graph(), typed.outputs()).plan(new ArrayList<>(inputs.values()));
+  }
+
+  /** Type and shape of the tensor behind an operand. */
+  public TensorType type(Source source) {
+    return switch (source) {
+      case Source.Input(int index) -> inputs.get(index);
+      case Source.Temporary(int index) -> temporaries.get(index);
+      case Source.Output(int index) -> outputs.get(index);
+    };
+  }
+}

@@ -1,0 +1,85 @@
+package io.gpuos.ir;
+
+import io.gpuos.ir.Kernel.Node;
+import io.gpuos.ir.Kernel.Operand;
+import io.gpuos.ir.Kernel.Role;
+import io.gpuos.ir.Kernel.Store;
+import io.gpuos.ir.TypedNode.Operation;
+import io.gpuos.layout.DType;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Writes a region of a graph as a kernel. Operands and nodes are numbered in the region's order, so
+ * that expressions of the same structure give equal kernels.
+ */
+final class KernelBuilder {
+
+  private final TypedGraph graph;
+  private final List<Operand> operands = new ArrayList<>();
+  private final List<Node> nodes = new ArrayList<>();
+  private final Map<Node, Integer> indices = new HashMap<>();
+
+  /** The kernel's node for each node of the graph. */
+  private final Map<Integer, Integer> translated = new HashMap<>();
+
+  private KernelBuilder(TypedGraph graph, Region region) {
+    this.graph = graph;
+    for (int node : region.nodes()) {
+      translated.put(node, add(region.sources().contains(node) ? load(node) : compute(node)));
+    }
+  }
+
+  /** A kernel that stores {@code roots}, each to an output of its own, in order. */
+  static Kernel elementwise(TypedGraph graph, Region region, List<Integer> roots) {
+    KernelBuilder builder = new KernelBuilder(graph, region);
+    List<Store> stores = new ArrayList<>();
+    for (int root : roots) {
+      stores.add(new Store(builder.operands.size(), builder.translated.get(root)));
+      builder.operands.add(new Operand(Role.OUTPUT, graph.node(root).type()));
+    }
+    return new Kernel.Elementwise(builder.operands, builder.nodes, stores);
+  }
+
+  /** A kernel that folds the node {@code value}. */
+  static Kernel reduction(
+      TypedGraph graph, Region region, Operation.Fold fold, int value, DType result) {
+    KernelBuilder builder = new KernelBuilder(graph, region);
+    builder.operands.add(new Operand(Role.OUTPUT, result));
+    return new Kernel.Reduction(
+        builder.operands,
+        builder.nodes,
+        fold.reducer(),
+        builder.translated.get(value),
+        fold.parameter());
+  }
+
+  private int add(Node node) {
+    return indices.computeIfAbsent(
+        node,
+        _ -> {
+          nodes.add(node);
+          return nodes.size() - 1;
+        });
+  }
+
+  private Node load(int node) {
+    DType type = graph.node(node).type();
+    operands.add(new Operand(Role.INPUT, type));
+    return new Node.Load(operands.size() - 1, type);
+  }
+
+  private Node compute(int node) {
+    TypedNode typed = graph.node(node);
+    List<Integer> arguments = typed.arguments().stream().map(translated::get).toList();
+    return switch (typed.operation()) {
+      case Operation.Constant(long bits) -> new Node.Constant(typed.type(), bits);
+      case Operation.Apply(Function function) -> new Node.Apply(function, typed.type(), arguments);
+      case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
+      case Operation.Input _, Operation.Fold _ ->
+          throw new IllegalStateException("not computed in a kernel: node=" + typed);
+    };
+  }
+}

@@ -1,0 +1,84 @@
+package io.gpuos.ir;
+
+import io.gpuos.ir.Kernel.Node;
+import io.gpuos.ir.Kernel.Operand;
+import io.gpuos.ir.Kernel.Store;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/**
+ * Writes a kernel as text, for cache keys, golden tests and debugging. Two kernels have the same
+ * text exactly if they are equal. One line for the operands, one for each node, named {@code %0},
+ * {@code %1} and so on, and one for each result:
+ *
+ * <pre>
+ * elementwise(input f32, input f32, output f32)
+ * %0 = load 0: f32
+ * %1 = load 1: f32
+ * %2 = mul %0 %1: f32
+ * store 2 = %2
+ * </pre>
+ */
+public final class KernelText {
+
+  private KernelText() {}
+
+  /** The text; every line ends with a line feed. */
+  public static String of(Kernel kernel) {
+    StringBuilder text = new StringBuilder();
+    text.append(kernel instanceof Kernel.Elementwise ? "elementwise" : "reduction");
+    text.append(
+        kernel.operands().stream()
+            .map(KernelText::operand)
+            .collect(Collectors.joining(", ", "(", ")\n")));
+    List<Node> nodes = kernel.nodes();
+    for (int i = 0; i < nodes.size(); i++) {
+      text.append("%%%d = %s: %s\n".formatted(i, node(nodes.get(i)), type(nodes.get(i))));
+    }
+    switch (kernel) {
+      case Kernel.Elementwise elementwise -> {
+        for (Store store : elementwise.stores()) {
+          text.append("store %d = %%%d\n".formatted(store.operand(), store.node()));
+        }
+      }
+      case Kernel.Reduction reduction ->
+          text.append(
+              "store %d = %s %%%d parameter %s\n"
+                  .formatted(
+                      reduction.operands().size() - 1,
+                      reduction.reducer().functionName(),
+                      reduction.value(),
+                      reduction.parameter()));
+    }
+    return text.toString();
+  }
+
+  private static String operand(Operand operand) {
+    return operand.role().name().toLowerCase(Locale.ROOT)
+        + " "
+        + TypeNames.shortName(operand.type());
+  }
+
+  private static String type(Node node) {
+    return TypeNames.shortName(node.type());
+  }
+
+  private static String node(Node node) {
+    return switch (node) {
+      case Node.Load(int operand, _) -> "load " + operand;
+      case Node.Constant(var type, long bits) -> constant(type.isFloating(), bits, node);
+      case Node.Convert(_, int argument) -> "convert %" + argument;
+      case Node.Apply(Function function, _, List<Integer> arguments) ->
+          arguments.stream()
+              .map(argument -> " %" + argument)
+              .collect(Collectors.joining("", function.functionName(), ""));
+    };
+  }
+
+  /** NaNs differ by their bits; every other number is exact in its usual form. */
+  private static String constant(boolean floating, long bits, Node node) {
+    boolean nan = floating && Double.isNaN(Double.longBitsToDouble(bits));
+    return "constant " + (nan ? "nan 0x%016x".formatted(bits) : Scalars.text(node.type(), bits));
+  }
+}

@@ -1,0 +1,230 @@
+package io.gpuos.ir;
+
+import io.gpuos.ir.ExpressionPlan.Source;
+import io.gpuos.ir.ExpressionPlan.Step;
+import io.gpuos.ir.TypedNode.Operation;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.IntPredicate;
+import java.util.stream.Stream;
+
+/**
+ * Cuts a typed graph into kernels.
+ *
+ * <p>First it chooses what has to lie in memory: outputs, results of reductions, and <em>cuts</em>,
+ * arguments of nodes that would otherwise need more operands or nodes than a kernel has. Then it
+ * goes through these in topological order and emits a step for each; elementwise values of one
+ * shape share a step while they fit and do not wait for each other.
+ *
+ * <p>Invariant: a group of values that is not emitted yet depends on emitted values only.
+ */
+final class Planner {
+
+  /** Values of one shape that one elementwise step will compute. */
+  private record Group(List<Integer> nodes, List<Source> targets, Region region) {}
+
+  private final TypedGraph graph;
+  private final List<Integer> outputs;
+  private final Set<Integer> cuts = new HashSet<>();
+  private final Map<Integer, Source> stored = new HashMap<>();
+  private final Map<List<Long>, Group> pending = new LinkedHashMap<>();
+  private final List<TensorType> temporaries = new ArrayList<>();
+  private final List<Step> steps = new ArrayList<>();
+
+  Planner(TypedGraph graph, List<Integer> outputs) {
+    this.graph = graph;
+    this.outputs = outputs;
+  }
+
+  ExpressionPlan plan(List<TensorType> inputs) {
+    List<Integer> reachable = reachable();
+    reachable.forEach(this::cutArguments);
+    targets(reachable).forEach((node, targets) -> targets.forEach(target -> emit(node, target)));
+    flush(List.copyOf(pending.values()));
+    return new ExpressionPlan(
+        inputs, temporaries, outputs.stream().map(this::tensorType).toList(), steps);
+  }
+
+  private TensorType tensorType(int node) {
+    return new TensorType(graph.node(node).type(), graph.node(node).shape());
+  }
+
+  /** What the outputs depend on, ascending. Records where the inputs lie. */
+  private List<Integer> reachable() {
+    boolean[] reached = new boolean[graph.size()];
+    outputs.forEach(output -> reached[output] = true);
+    List<Integer> nodes = new ArrayList<>();
+    for (int node = graph.size() - 1; node >= 0; node--) {
+      if (reached[node]) {
+        nodes.add(node);
+        graph.node(node).arguments().forEach(argument -> reached[argument] = true);
+        if (graph.node(node).operation() instanceof Operation.Input(int index)) {
+          stored.put(node, new Source.Input(index));
+        }
+      }
+    }
+    return nodes.reversed();
+  }
+
+  /** Puts arguments of {@code node} into memory until one kernel can compute it. */
+  private void cutArguments(int node) {
+    if (!graph.node(node).elementwise()) {
+      return;
+    }
+    Region region = region(List.of(node), this::mustBeRead);
+    while (!region.fits(1)) {
+      boolean manySources = region.sources().size() > Kernel.MAX_INPUTS;
+      cuts.add(largestArgument(node, manySources));
+      region = region(List.of(node), this::mustBeRead);
+    }
+  }
+
+  private int largestArgument(int node, boolean bySources) {
+    return graph.node(node).arguments().stream()
+        .filter(argument -> graph.node(argument).elementwise() && !cuts.contains(argument))
+        .max(Comparator.comparingInt(argument -> size(argument, bySources)))
+        .orElseThrow();
+  }
+
+  private int size(int node, boolean bySources) {
+    Region region = region(List.of(node), this::mustBeRead);
+    return bySources ? region.sources().size() : region.nodes().size();
+  }
+
+  /** The region of roots, which are themselves computed unless they lie in memory. */
+  private Region region(List<Integer> roots, IntPredicate isSource) {
+    Set<Integer> computed = new HashSet<>(roots);
+    return Region.of(
+        graph,
+        roots,
+        node ->
+            stored.containsKey(node) && computed.contains(node)
+                || !computed.contains(node) && isSource.test(node));
+  }
+
+  /** Whether no kernel may compute the node in passing. */
+  private boolean mustBeRead(int node) {
+    Operation operation = graph.node(node).operation();
+    return operation instanceof Operation.Input
+        || operation instanceof Operation.Fold
+        || cuts.contains(node);
+  }
+
+  /** Whether the node's value lies in memory, or will when its group is emitted. */
+  private boolean mayBeRead(int node) {
+    return mustBeRead(node) || stored.containsKey(node) || groupOf(node) != null;
+  }
+
+  private Group groupOf(int node) {
+    Group group = pending.get(graph.node(node).shape());
+    return group != null && group.nodes().contains(node) ? group : null;
+  }
+
+  /** Where the value of each node in memory is written to, in topological order. */
+  private Map<Integer, List<Source>> targets(List<Integer> reachable) {
+    Map<Integer, List<Source>> targets = new TreeMap<>();
+    for (int i = 0; i < outputs.size(); i++) {
+      targets.computeIfAbsent(outputs.get(i), _ -> new ArrayList<>()).add(new Source.Output(i));
+    }
+    for (int node : reachable) {
+      boolean fold = graph.node(node).operation() instanceof Operation.Fold;
+      if ((fold || cuts.contains(node)) && !targets.containsKey(node)) {
+        targets.put(node, List.of(new Source.Temporary(temporaries.size())));
+        temporaries.add(tensorType(node));
+      }
+    }
+    return targets;
+  }
+
+  private void emit(int node, Source target) {
+    boolean fold = graph.node(node).operation() instanceof Operation.Fold;
+    if (fold && !stored.containsKey(node)) {
+      emitReduction(node, target);
+    } else {
+      addToGroup(node, target);
+    }
+  }
+
+  private void emitReduction(int node, Source target) {
+    TypedNode typed = graph.node(node);
+    int value = typed.arguments().getFirst();
+    Region region = Region.of(graph, List.of(value), this::mayBeRead);
+    if (!region.fits(1)) {
+      region = Region.of(graph, List.of(value), this::mustBeRead);
+    }
+    flushSources(region);
+    Operation.Fold fold = (Operation.Fold) typed.operation();
+    Kernel kernel = KernelBuilder.reduction(graph, region, fold, value, typed.type());
+    steps.add(
+        new Step(
+            kernel, operands(region, List.of(target)), graph.node(value).shape(), fold.axes()));
+    stored.put(node, target);
+  }
+
+  /** Computes the node together with others of its shape, if that is possible. */
+  private void addToGroup(int node, Source target) {
+    List<Long> shape = graph.node(node).shape();
+    Group group = pending.get(shape);
+    Region region = group == null ? null : joint(append(group.nodes(), node));
+    if (region == null) {
+      if (group != null) {
+        flush(List.of(group));
+      }
+      group = new Group(List.of(), List.of(), null);
+      region = joint(List.of(node));
+    }
+    flushSources(region);
+    pending.put(
+        shape, new Group(append(group.nodes(), node), append(group.targets(), target), region));
+  }
+
+  /**
+   * The region of values that one step is to compute, or null if they do not fit into one. A single
+   * value always fits, if need be by computing again what an output already holds.
+   */
+  private Region joint(List<Integer> nodes) {
+    Region reading = region(nodes, this::mayBeRead);
+    if (reading.fits(nodes.size())) {
+      return reading;
+    }
+    return nodes.size() == 1 ? region(nodes, this::mustBeRead) : null;
+  }
+
+  private static <T> List<T> append(List<T> list, T element) {
+    return Stream.concat(list.stream(), Stream.of(element)).toList();
+  }
+
+  /** Emits the groups that compute what the region reads. */
+  private void flushSources(Region region) {
+    flush(
+        region.sources().stream()
+            .filter(source -> !stored.containsKey(source))
+            .map(this::groupOf)
+            .distinct()
+            .toList());
+  }
+
+  private void flush(Collection<Group> groups) {
+    for (Group group : groups) {
+      List<Long> shape = graph.node(group.nodes().getFirst()).shape();
+      Kernel kernel = KernelBuilder.elementwise(graph, group.region(), group.nodes());
+      steps.add(new Step(kernel, operands(group.region(), group.targets()), shape, List.of()));
+      for (int i = 0; i < group.nodes().size(); i++) {
+        stored.putIfAbsent(group.nodes().get(i), group.targets().get(i));
+      }
+      pending.remove(shape);
+    }
+  }
+
+  private List<Source> operands(Region region, List<Source> targets) {
+    return Stream.concat(region.sources().stream().map(stored::get), targets.stream()).toList();
+  }
+}

@@ -1,0 +1,109 @@
+package io.gpuos.ir;
+
+import io.gpuos.error.ShapeException;
+import io.gpuos.layout.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+
+/** The arithmetic of shapes that expressions need. */
+final class Shapes {
+
+  private Shapes() {}
+
+  /** Number of elements of a shape that {@link #checkSize} lets pass. */
+  static long count(List<Long> shape) {
+    return shape.contains(0L) ? 0 : shape.stream().reduce(1L, (a, b) -> a * b);
+  }
+
+  /**
+   * @throws ShapeException if a size is negative or the number of bytes, empty dimensions aside,
+   *     does not fit 63 bits
+   */
+  static void checkSize(List<Long> shape, DType dtype) {
+    long bytes = dtype.bytes();
+    for (long size : shape) {
+      if (size < 0) {
+        throw new ShapeException("negative size: shape=" + shape + ", expected=sizes >= 0");
+      }
+      if (size > 0 && Math.multiplyHigh(bytes, size) == 0 && bytes * size > 0) {
+        bytes *= size;
+      } else if (size > 0) {
+        throw new ShapeException(
+            "size overflows: shape=%s, type=%s, expected=fewer than 2^63 bytes"
+                .formatted(shape, TypeNames.shortName(dtype)));
+      }
+    }
+  }
+
+  /**
+   * The shape that all of the shapes broadcast to, as in NumPy: aligned at the last dimension,
+   * equal sizes, or 1 which repeats.
+   *
+   * @param describe the operands with their shapes, for the message
+   * @throws ShapeException if there is none
+   */
+  static List<Long> broadcast(List<List<Long>> shapes, Supplier<String> describe) {
+    int rank = shapes.stream().mapToInt(List::size).max().orElse(0);
+    List<Long> result = new ArrayList<>();
+    for (int dimension = rank; dimension > 0; dimension--) {
+      long common = 1;
+      for (List<Long> shape : shapes) {
+        long size = shape.size() < dimension ? 1 : shape.get(shape.size() - dimension);
+        if (common != 1 && size != 1 && size != common) {
+          throw new ShapeException(
+              "shapes do not broadcast: "
+                  + describe.get()
+                  + ", expected=equal sizes or 1 in each trailing dimension");
+        }
+        common = size == 1 ? common : size;
+      }
+      result.add(common);
+    }
+    return result;
+  }
+
+  /**
+   * Axes in ascending order, counted from the first; all if {@code axes} is empty. A scalar counts
+   * as having one axis, which is not there to be folded.
+   *
+   * @param describe the reduction, for the message
+   * @throws ShapeException if an axis is out of range or given twice
+   */
+  static List<Integer> axes(List<Integer> axes, List<Long> shape, Supplier<String> describe) {
+    int rank = shape.size();
+    if (axes.isEmpty()) {
+      return IntStream.range(0, rank).boxed().toList();
+    }
+    int range = Math.max(rank, 1);
+    TreeSet<Integer> ascending = new TreeSet<>();
+    for (int axis : axes) {
+      if (axis < -range || axis >= range) {
+        throw new ShapeException(
+            "axis out of range: axis=%d, %s, expected=%d to %d"
+                .formatted(axis, describe.get(), -range, range - 1));
+      }
+      if (!ascending.add(Math.floorMod(axis, range))) {
+        throw new ShapeException(
+            "axis given twice: axis=%d, %s, expected=each axis once"
+                .formatted(axis, describe.get()));
+      }
+    }
+    return rank == 0 ? List.of() : List.copyOf(ascending);
+  }
+
+  /** The shape that is left when {@code axes} are folded. */
+  static List<Long> fold(List<Long> shape, List<Integer> axes, boolean keepdim) {
+    List<Long> result = new ArrayList<>();
+    for (int axis = 0; axis < shape.size(); axis++) {
+      if (!axes.contains(axis)) {
+        result.add(shape.get(axis));
+      } else if (keepdim) {
+        result.add(1L);
+      }
+    }
+    return result;
+  }
+}

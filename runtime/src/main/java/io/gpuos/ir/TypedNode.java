@@ -1,0 +1,38 @@
+package io.gpuos.ir;
+
+import io.gpuos.layout.DType;
+import java.util.List;
+
+/**
+ * A node of a {@link TypedGraph}: an operation with its type and shape. Structural, so that equal
+ * nodes compute the same.
+ *
+ * @param arguments indices of nodes of the same graph, all of them smaller than this node's
+ * @param scalar whether it stands for a Python scalar: computed from literals only, F64, I64 or
+ *     BOOL, and with the weakest say in type promotion
+ */
+record TypedNode(
+    Operation operation, DType type, List<Long> shape, List<Integer> arguments, boolean scalar) {
+
+  /** What a node does with its arguments. */
+  sealed interface Operation {
+    /** An input tensor of the expression. */
+    record Input(int index) implements Operation {}
+
+    /** A value, as in {@link Kernel.Node.Constant}. */
+    record Constant(long bits) implements Operation {}
+
+    /** A function of arguments that have the types it wants. */
+    record Apply(Function function) implements Operation {}
+
+    record Convert() implements Operation {}
+
+    /** A reduction over {@code axes} of the argument's shape, ascending. */
+    record Fold(Reducer reducer, List<Integer> axes, double parameter) implements Operation {}
+  }
+
+  /** An elementwise operation, as against a source or a reduction. */
+  boolean elementwise() {
+    return operation instanceof Operation.Apply || operation instanceof Operation.Convert;
+  }
+}

@@ -1,0 +1,137 @@
+package io.gpuos.ir;
+
+import io.gpuos.ir.Kernel.Node;
+import io.gpuos.ir.Kernel.Operand;
+import io.gpuos.ir.Kernel.Role;
+import io.gpuos.ir.Kernel.Store;
+import io.gpuos.layout.DType;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Checks that a kernel keeps the rules of {@link Kernel}. A failure is an error of this library,
+ * not of its user: whatever a user writes is refused before it becomes a kernel.
+ */
+public final class Verifier {
+
+  private final Kernel kernel;
+
+  private Verifier(Kernel kernel) {
+    this.kernel = kernel;
+  }
+
+  /**
+   * @throws IllegalStateException naming the node, operand or store that breaks a rule
+   */
+  public static void verify(Kernel kernel) {
+    new Verifier(kernel).run();
+  }
+
+  private void run() {
+    verifyOperands();
+    for (int index = 0; index < kernel.nodes().size(); index++) {
+      verifyNode(index);
+    }
+    switch (kernel) {
+      case Kernel.Elementwise elementwise -> verifyStores(elementwise.stores());
+      case Kernel.Reduction reduction -> verifyReduction(reduction);
+    }
+  }
+
+  private void verifyOperands() {
+    List<Operand> operands = kernel.operands();
+    check(operands.size() <= Kernel.MAX_OPERANDS, "too many operands", "count", operands.size());
+    check(count(Role.INPUT) <= Kernel.MAX_INPUTS, "too many inputs", "count", count(Role.INPUT));
+    check(count(Role.OUTPUT) > 0, "no output", "operands", operands);
+    for (int i = 1; i < operands.size(); i++) {
+      boolean ordered = operands.get(i - 1).role().compareTo(operands.get(i).role()) <= 0;
+      check(ordered, "operands not in the order inputs, scalars, outputs", "operand", i);
+    }
+  }
+
+  private long count(Role role) {
+    return kernel.operands().stream().filter(operand -> operand.role() == role).count();
+  }
+
+  private void verifyNode(int index) {
+    String where = index + " " + kernel.nodes().get(index);
+    switch (kernel.nodes().get(index)) {
+      case Node.Load(int operand, DType type) -> {
+        boolean exists = operand >= 0 && operand < kernel.operands().size();
+        check(exists && operand(operand).role() != Role.OUTPUT, "load of no input", "node", where);
+        check(operand(operand).type() == type, "load in another type", "node", where);
+      }
+      case Node.Constant(DType type, long bits) ->
+          check(Scalars.fits(type, bits), "constant out of range", "node", where);
+      case Node.Convert(_, int argument) -> verifyArgument(argument, index, where);
+      case Node.Apply(Function function, DType type, List<Integer> arguments) -> {
+        check(arguments.size() == function.arity(), "wrong number of arguments", "node", where);
+        arguments.forEach(argument -> verifyArgument(argument, index, where));
+        verifyTypes(function.typeRule(), type, arguments, where);
+      }
+    }
+  }
+
+  private void verifyArgument(int argument, int index, String where) {
+    check(argument >= 0 && argument < index, "argument does not come first", "node", where);
+  }
+
+  private void verifyTypes(TypeRule rule, DType type, List<Integer> arguments, String where) {
+    List<Integer> values = arguments;
+    if (rule == TypeRule.WHERE) {
+      check(type(arguments.getFirst()) == DType.BOOL, "condition is no bool", "node", where);
+      values = arguments.subList(1, arguments.size());
+    }
+    DType common = type(values.getFirst());
+    boolean equal = values.stream().allMatch(value -> type(value) == common);
+    check(equal, "arguments of different types", "node", where);
+    check(rule.accepts(common), "type without meaning for the function", "node", where);
+    check(rule.result(common) == type, "wrong type of the result", "node", where);
+  }
+
+  private void verifyStores(List<Store> stores) {
+    Set<Integer> stored = new HashSet<>();
+    for (Store store : stores) {
+      boolean exists = store.operand() >= 0 && store.operand() < kernel.operands().size();
+      check(exists, "store to no operand", "store", store);
+      check(operand(store.operand()).role() == Role.OUTPUT, "store to no output", "store", store);
+      check(stored.add(store.operand()), "output stored twice", "store", store);
+      boolean node = store.node() >= 0 && store.node() < kernel.nodes().size();
+      check(node, "store of no node", "store", store);
+      boolean typed = operand(store.operand()).type() == type(store.node());
+      check(typed, "store in another type", "store", store);
+    }
+    check(stored.size() == count(Role.OUTPUT), "output not stored", "stores", stores);
+  }
+
+  private void verifyReduction(Kernel.Reduction reduction) {
+    check(count(Role.OUTPUT) == 1, "reduction with several outputs", "operands", kernel.operands());
+    Reducer reducer = reduction.reducer();
+    boolean node = reduction.value() >= 0 && reduction.value() < kernel.nodes().size();
+    check(node, "reduction of no node", "value", reduction.value());
+    DType value = type(reduction.value());
+    boolean meaningful = reducer.accepts(value) && reducer.valueType(value) == value;
+    check(meaningful, "type without meaning for the reduction", "type", value);
+    DType output = kernel.operands().getLast().type();
+    check(reducer.resultType(value) == output, "wrong type of the result", "type", output);
+    boolean parameter = reducer.acceptsParameter(reduction.parameter());
+    check(parameter, "parameter without meaning", "parameter", reduction.parameter());
+  }
+
+  private Operand operand(int index) {
+    return kernel.operands().get(index);
+  }
+
+  private DType type(int node) {
+    return kernel.nodes().get(node).type();
+  }
+
+  private void check(boolean holds, String rule, String name, Object value) {
+    if (!holds) {
+      throw new IllegalStateException(
+          "kernel is broken: %s: %s=%s, kernel=%s"
+              .formatted(rule, name, value, KernelText.of(kernel).replace("\n", "; ")));
+    }
+  }
+}

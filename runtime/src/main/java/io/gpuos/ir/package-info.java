@@ -1,0 +1,43 @@
+/**
+ * From what a user writes to what a generator compiles. Pure: no devices, no memory, no files.
+ *
+ * <h2>The way of an expression</h2>
+ *
+ * <pre>
+ * text --ExpressionParser--&gt; Expr --Typer--&gt; TypedGraph --Planner--&gt; ExpressionPlan of Kernels
+ * </pre>
+ *
+ * <ol>
+ *   <li>{@link io.gpuos.ir.ExpressionParser} reads the expression language; {@link
+ *       io.gpuos.ir.Expr} also has methods to build the same expressions from Java. Neither knows
+ *       types or shapes.
+ *   <li>{@code Typer} gives each part its type and shape, by PyTorch's rules ({@code Promotion},
+ *       {@link io.gpuos.ir.TypeRule}), makes every conversion a node, and computes what consists of
+ *       literals only. Equal parts become one node.
+ *   <li>{@code Planner} cuts the graph into steps: elementwise work is fused into the reduction that
+ *       consumes it, values of one shape share a kernel, and whatever exceeds the limits of a kernel
+ *       goes through temporaries.
+ *   <li>{@link io.gpuos.ir.Kernel} is the contract with the code generators; {@link
+ *       io.gpuos.ir.Verifier} checks every one, {@link io.gpuos.ir.KernelText} writes it down.
+ * </ol>
+ *
+ * <h2>The tables</h2>
+ *
+ * {@link io.gpuos.ir.Function} and {@link io.gpuos.ir.Reducer} are the only places that list
+ * functions: parser, type rules, generators and documentation read them.
+ *
+ * <h2>Where values differ from PyTorch's</h2>
+ *
+ * <ul>
+ *   <li>Between the functions of one kernel, half types are not rounded; PyTorch rounds after each.
+ *   <li>An integer literal that its type cannot hold is an error; PyTorch wraps it.
+ *   <li>{@code any} and {@code all} of uint8 give bool; {@code argmax} folds several axes at once.
+ *   <li>{@code sign} of NaN is NaN; PyTorch gives 0.
+ *   <li>An integer divided by zero gives 0, and a shift by a negative count or by the width and more
+ *       gives 0 to the left and the sign to the right.
+ * </ul>
+ *
+ * <p>All types here are immutable and free of locks; all static methods may be called from any
+ * thread.
+ */
+package io.gpuos.ir;
