@@ -1,6 +1,9 @@
 package io.gpuos.error;
 
-/** The device failed for good (a sticky driver error); every pending and later operation fails with it. */
+/**
+ * The device failed for good (a sticky driver error); every pending and later operation fails with
+ * it.
+ */
 public final class DeviceFaultException extends DeviceException {
 
   private static final long serialVersionUID = 1L;

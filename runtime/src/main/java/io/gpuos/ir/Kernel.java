@@ -4,16 +4,16 @@ import io.gpuos.layout.DType;
 import java.util.List;
 
 /**
- * A typed, verified operator body: what both code generators consume. Immutable and structural:
- * two kernels that are {@code equals} compute the same thing and share one compiled form.
+ * A typed, verified operator body: what both code generators consume. Immutable and structural: two
+ * kernels that are {@code equals} compute the same thing and share one compiled form.
  *
  * <p>Operands are numbered in the order of a task record: inputs, then runtime scalars, then
  * outputs; at most {@value #MAX_OPERANDS} in all, of which at most {@value #MAX_INPUTS} inputs.
  * Nodes are in topological order; a node is named by its index.
  *
  * <p>Compute types: F64 in {@code double}; F32, F16 and BF16 in {@code float}; I64 in 64-bit, the
- * other integers in 32-bit two's complement, wrapped to their width after each node; BOOL is 0 or 1.
- * A node of type F16 or BF16 is <em>not</em> rounded to that precision, except by {@link
+ * other integers in 32-bit two's complement, wrapped to their width after each node; BOOL is 0 or
+ * 1. A node of type F16 or BF16 is <em>not</em> rounded to that precision, except by {@link
  * Node.Convert} and by a store.
  */
 public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
@@ -65,8 +65,8 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
     }
 
     /**
-     * Conversion as {@code torch.Tensor.to}: float to integer truncates and saturates nothing
-     * (C rules where defined, 0 for NaN), anything to BOOL is {@code != 0}.
+     * Conversion as {@code torch.Tensor.to}: float to integer truncates and saturates nothing (C
+     * rules where defined, 0 for NaN), anything to BOOL is {@code != 0}.
      */
     record Convert(DType type, int argument) implements Node {}
   }

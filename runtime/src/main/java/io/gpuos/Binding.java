@@ -1,0 +1,215 @@
+package io.gpuos;
+
+import io.gpuos.device.ComputeDevice;
+import io.gpuos.error.DTypeException;
+import io.gpuos.error.ExpressionException;
+import io.gpuos.error.OverlapException;
+import io.gpuos.error.ShapeException;
+import io.gpuos.ir.Expr;
+import io.gpuos.ir.ExpressionPlan;
+import io.gpuos.ir.ExpressionPlan.Source;
+import io.gpuos.ir.Kernel;
+import io.gpuos.ir.Reducer;
+import io.gpuos.ir.TensorType;
+import io.gpuos.layout.DType;
+import io.gpuos.layout.IterationSpace;
+import io.gpuos.layout.Layout;
+import io.gpuos.layout.Shapes;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+
+/**
+ * An operator bound to operand layouts on one device: its plan, with every kernel installed and
+ * every iteration space interned. Only addresses are missing. Immutable.
+ */
+final class Binding {
+
+  /** What a binding depends on; layouts are interned and compared by identity. */
+  record Key(Gpuos runtime, List<Layout> layouts, int outputs) {
+    static Key of(Gpuos runtime, Layout[] outputs, Layout[] inputs) {
+      List<Layout> layouts = new ArrayList<>(Arrays.asList(outputs));
+      layouts.addAll(Arrays.asList(inputs));
+      return new Key(runtime, List.copyOf(layouts), outputs.length);
+    }
+  }
+
+  /** One step, less its addresses. Positions 0 means there is nothing to submit. */
+  record Step(
+      int operator,
+      boolean linear,
+      int space,
+      long positions,
+      long tilePositions,
+      Kernel kernel,
+      List<Source> operands) {}
+
+  private final Gpuos runtime;
+  private final Layout[] outputs;
+  private final Layout[] inputs;
+  private final Layout[] temporaries;
+  private final List<Step> steps;
+
+  private Binding(
+      Gpuos runtime, Layout[] outputs, Layout[] inputs, Layout[] temporaries, List<Step> steps) {
+    this.runtime = runtime;
+    this.outputs = outputs.clone();
+    this.inputs = inputs.clone();
+    this.temporaries = temporaries;
+    this.steps = List.copyOf(steps);
+  }
+
+  boolean isFor(Gpuos otherRuntime, Layout[] otherOutputs, Layout[] otherInputs) {
+    return runtime == otherRuntime
+        && same(outputs, otherOutputs)
+        && same(inputs, otherInputs);
+  }
+
+  private static boolean same(Layout[] a, Layout[] b) {
+    if (a.length != b.length) {
+      return false;
+    }
+    for (int k = 0; k < a.length; k++) {
+      if (a[k] != b[k]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  Layout[] temporaries() {
+    return temporaries;
+  }
+
+  List<Step> steps() {
+    return steps;
+  }
+
+  /** Types and shapes of the results of {@code operator} on these inputs. */
+  static List<TensorType> results(Operator operator, Layout[] inputLayouts) {
+    return plan(operator, operator.outputs(), inputLayouts).outputs();
+  }
+
+  private static ExpressionPlan plan(
+      Operator operator, List<Expr> expressions, Layout[] inputLayouts) {
+    SequencedMap<String, TensorType> types = new LinkedHashMap<>();
+    for (int k = 0; k < inputLayouts.length; k++) {
+      Layout layout = inputLayouts[k];
+      types.put(operator.inputs().get(k), TensorType.of(layout.dtype(), layout.shape()));
+    }
+    return ExpressionPlan.of(expressions, types);
+  }
+
+  static Binding create(
+      Gpuos runtime, Operator operator, Layout[] outputLayouts, Layout[] inputLayouts) {
+    ExpressionPlan natural = plan(operator, operator.outputs(), inputLayouts);
+    ExpressionPlan plan = natural;
+    List<Expr> stored = new ArrayList<>();
+    for (int k = 0; k < outputLayouts.length; k++) {
+      stored.add(checkedOutput(operator, k, natural.outputs().get(k), outputLayouts[k]));
+    }
+    if (!stored.equals(operator.outputs())) {
+      plan = plan(operator, stored, inputLayouts);
+    }
+    Layout[] temporaries = plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
+    int tiles = tilesForStep(runtime.device(), operator, plan.steps().size());
+    List<Step> steps = new ArrayList<>();
+    for (ExpressionPlan.Step step : plan.steps()) {
+      steps.add(step(runtime.device(), step, outputLayouts, inputLayouts, temporaries, tiles));
+    }
+    return new Binding(runtime, outputLayouts, inputLayouts, temporaries, steps);
+  }
+
+  private static Layout contiguous(TensorType type) {
+    return Layout.contiguous(
+        type.dtype(), type.shape().stream().mapToLong(Long::longValue).toArray());
+  }
+
+  /** The expression to store into an output of that layout, converted if its type asks for it. */
+  private static Expr checkedOutput(
+      Operator operator, int index, TensorType natural, Layout layout) {
+    long[] shape = natural.shape().stream().mapToLong(Long::longValue).toArray();
+    if (!Arrays.equals(shape, layout.shape())) {
+      throw new ShapeException(
+          "output shape: operator=%s, output=%d, shape=%s, expected=%s"
+              .formatted(operator, index, Shapes.format(layout.shape()), Shapes.format(shape)));
+    }
+    if (layout.hasInternalOverlap()) {
+      throw new OverlapException(
+          "output overlaps itself: operator=%s, output=%d, layout=%s, expected=distinct elements; write to a tensor that is not expanded"
+              .formatted(operator, index, layout));
+    }
+    DType wanted = layout.dtype();
+    Expr expression = operator.outputs().get(index);
+    if (wanted == natural.dtype()) {
+      return expression;
+    }
+    if (wanted.category().compareTo(natural.dtype().category()) < 0) {
+      throw new DTypeException(
+          "output type: operator=%s, output=%d, dtype=%s, expected=%s or another type of its kind; cast the expression"
+              .formatted(operator, index, wanted, natural.dtype()));
+    }
+    return new Expr.Cast(wanted, expression);
+  }
+
+  private static Step step(
+      ComputeDevice device,
+      ExpressionPlan.Step step,
+      Layout[] outputs,
+      Layout[] inputs,
+      Layout[] temporaries,
+      int maxTiles) {
+    List<Layout> layouts = new ArrayList<>();
+    for (Source source : step.operands()) {
+      layouts.add(
+          switch (source) {
+            case Source.Input(int index) -> inputs[index];
+            case Source.Temporary(int index) -> temporaries[index];
+            case Source.Output(int index) -> outputs[index];
+          });
+    }
+    IterationSpace space = space(step, layouts);
+    Kernel kernel = step.kernel();
+    boolean linear = kernel instanceof Kernel.Elementwise && space.linear();
+    int number = linear || space.count() == 0 ? 0 : device.space(space);
+    int operator = space.count() == 0 ? 0 : device.operator(kernel);
+    return new Step(
+        operator,
+        linear,
+        number,
+        space.count(),
+        tilePositions(device.tilePositions(kernel, space), space.count(), maxTiles),
+        kernel,
+        step.operands());
+  }
+
+  /** All tiles of all steps are submitted together, so together they must fit the ring. */
+  private static int tilesForStep(ComputeDevice device, Operator operator, int steps) {
+    int tiles = device.ring().maxTiles() / Math.max(1, steps);
+    if (tiles == 0) {
+      throw new ExpressionException(
+          "expression needs too many steps: operator=%s, steps=%d, expected=at most %d; split it, or open the runtime with a larger ring"
+              .formatted(operator, steps, device.ring().maxTiles()));
+    }
+    return tiles;
+  }
+
+  private static long tilePositions(long wanted, long positions, int maxTiles) {
+    long least = Math.ceilDiv(positions, (long) maxTiles);
+    return Math.max(wanted, Math.ceilDiv(least, 256L) * 256);
+  }
+
+  private static IterationSpace space(ExpressionPlan.Step step, List<Layout> layouts) {
+    long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
+    if (!(step.kernel() instanceof Kernel.Reduction reduction)) {
+      return IterationSpace.elementwise(shape, layouts);
+    }
+    int[] axes = step.axes().stream().mapToInt(Integer::intValue).toArray();
+    boolean ordered =
+        reduction.reducer() == Reducer.ARGMAX || reduction.reducer() == Reducer.ARGMIN;
+    return IterationSpace.reduction(
+        shape, axes, layouts.subList(0, layouts.size() - 1), layouts.getLast(), ordered);
+  }
+}

@@ -1,0 +1,232 @@
+package io.gpuos;
+
+import io.gpuos.device.MemoryPool;
+import io.gpuos.error.ClosedException;
+import io.gpuos.error.OverlapException;
+import io.gpuos.ir.ExpressionPlan.Source;
+import io.gpuos.ir.Kernel;
+import io.gpuos.layout.Layout;
+import io.gpuos.layout.Overlap;
+import io.gpuos.queue.Access;
+import io.gpuos.queue.Invocation;
+import io.gpuos.queue.SubmissionRing;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * An operator with its operands, checked and compiled, to be submitted any number of times. {@link
+ * #submit} allocates nothing and calls nothing that blocks, unless the ring is full. The operands
+ * must stay open. Thread-safe.
+ *
+ * <p>Close it to free the temporaries some expressions need; submitted work is not disturbed.
+ */
+public final class Call implements AutoCloseable {
+
+  private final Gpuos runtime;
+  private final SubmissionRing ring;
+  private final Operator operator;
+  private final List<Tensor> outputs;
+  private final Invocation single;
+  private final Invocation[] steps;
+  private final MemoryPool.Block[] temporaries;
+  private final int tiles;
+  private volatile boolean closed;
+
+  private Call(
+      Gpuos runtime,
+      Operator operator,
+      List<Tensor> outputs,
+      Invocation[] steps,
+      MemoryPool.Block[] temporaries) {
+    this.runtime = runtime;
+    this.ring = runtime.device().ring();
+    this.operator = operator;
+    this.outputs = outputs;
+    this.steps = steps;
+    this.single = steps.length == 1 ? steps[0] : null;
+    this.temporaries = temporaries;
+    int sum = 0;
+    for (Invocation step : steps) {
+      sum += step.tiles();
+    }
+    this.tiles = sum;
+  }
+
+  static Call create(Gpuos runtime, Operator operator, Tensor[] outputs, Tensor[] inputs) {
+    Binding binding = operator.binding(runtime, layouts(outputs), layouts(inputs));
+    checkOverlap(operator, binding, outputs, inputs);
+    Layout[] layouts = binding.temporaries();
+    MemoryPool.Block[] temporaries = new MemoryPool.Block[layouts.length];
+    try {
+      for (int k = 0; k < layouts.length; k++) {
+        temporaries[k] = runtime.device().memory().allocate(layouts[k].byteSize());
+      }
+      List<Invocation> steps = new ArrayList<>();
+      for (Binding.Step step : binding.steps()) {
+        if (step.positions() != 0) {
+          steps.add(invocation(step, outputs, inputs, temporaries));
+        }
+      }
+      return new Call(
+          runtime, operator, List.of(outputs), steps.toArray(Invocation[]::new), temporaries);
+    } catch (Throwable failure) {
+      free(runtime, temporaries);
+      throw failure;
+    }
+  }
+
+  private static Layout[] layouts(Tensor[] tensors) {
+    Layout[] layouts = new Layout[tensors.length];
+    for (int k = 0; k < tensors.length; k++) {
+      layouts[k] = tensors[k].layout();
+    }
+    return layouts;
+  }
+
+  private static Invocation invocation(
+      Binding.Step step, Tensor[] outputs, Tensor[] inputs, MemoryPool.Block[] temporaries) {
+    Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
+    builder.tile(step.tilePositions());
+    if (!step.linear()) {
+      builder.space(step.space());
+    }
+    List<Access> reads = new ArrayList<>();
+    List<Access> writes = new ArrayList<>();
+    for (int k = 0; k < step.operands().size(); k++) {
+      Kernel.Operand operand = step.kernel().operands().get(k);
+      List<Access> list = operand.role() == Kernel.Role.OUTPUT ? writes : reads;
+      int bytes = operand.type().bytes();
+      switch (step.operands().get(k)) {
+        case Source.Input(int index) -> {
+          builder.address(inputs[index].address(), bytes);
+          list.add(inputs[index].access());
+        }
+        case Source.Output(int index) -> {
+          builder.address(outputs[index].address(), bytes);
+          list.add(outputs[index].access());
+        }
+        case Source.Temporary(int index) -> {
+          MemoryPool.Block block = temporaries[index];
+          builder.address(block.address(), bytes);
+          list.add(new Access(block.history(), 0, block.bytes()));
+        }
+      }
+    }
+    return builder
+        .reads(reads.toArray(Access[]::new))
+        .writes(writes.toArray(Access[]::new))
+        .build();
+  }
+
+  /**
+   * Refuses outputs whose memory is read after, or differently from how, it is written: such a call
+   * would not compute what the expression says.
+   */
+  private static void checkOverlap(
+      Operator operator, Binding binding, Tensor[] outputs, Tensor[] inputs) {
+    for (int o = 0; o < outputs.length; o++) {
+      for (int other = 0; other < o; other++) {
+        if (overlap(outputs[o], outputs[other]) != Overlap.DISJOINT) {
+          throw new OverlapException(
+              "outputs overlap: operator=%s, outputs=%d and %d, expected=disjoint memory"
+                  .formatted(operator, other, o));
+        }
+      }
+      for (int i = 0; i < inputs.length; i++) {
+        Overlap overlap = overlap(outputs[o], inputs[i]);
+        if (overlap == Overlap.PARTIAL
+            || overlap == Overlap.IDENTICAL && readsAfterWrite(binding, o, i)) {
+          throw new OverlapException(
+              "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator; write to a new tensor and copy"
+                  .formatted(operator, o, operator.inputs().get(i)));
+        }
+      }
+    }
+  }
+
+  private static Overlap overlap(Tensor a, Tensor b) {
+    return Overlap.between(a.address(), a.layout(), b.address(), b.layout());
+  }
+
+  /** Whether input {@code input} is read by a reduction, or a step, that comes with or after the write. */
+  private static boolean readsAfterWrite(Binding binding, int output, int input) {
+    boolean written = false;
+    for (Binding.Step step : binding.steps()) {
+      boolean reads = step.operands().contains(new Source.Input(input));
+      boolean writes = step.operands().contains(new Source.Output(output));
+      if (reads && (written || writes && step.kernel() instanceof Kernel.Reduction)) {
+        return true;
+      }
+      written |= writes;
+    }
+    return false;
+  }
+
+  /**
+   * Submits the call.
+   *
+   * @return sequence of its last task, for {@link Gpuos#await}
+   * @throws io.gpuos.error.RingFullException if the ring stays full
+   */
+  public long submit() {
+    if (single != null && !closed) {
+      return ring.submit(single);
+    }
+    checkOpen();
+    return steps.length == 0 ? ring.beforeAll() : ring.submit(steps, tiles);
+  }
+
+  /** Submits the call if the ring has room; otherwise changes nothing and returns false. */
+  public boolean trySubmit() {
+    checkOpen();
+    return steps.length == 0 || ring.trySubmit(steps, tiles);
+  }
+
+  /** Submits the call and waits for it. */
+  public void run() {
+    long last = submit();
+    runtime.await(last - Math.max(0, tiles - 1), last, Duration.ofDays(3650));
+  }
+
+  Submission submission(List<Tensor> results) {
+    long last = submit();
+    return new Submission(runtime, results, last - Math.max(0, tiles - 1), last);
+  }
+
+  /** Tasks one submission takes. */
+  public int tasks() {
+    return tiles;
+  }
+
+  /** The tensors written. */
+  public List<Tensor> outputs() {
+    return outputs;
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new ClosedException("call closed: operator=" + operator + ", expected=an open call");
+    }
+  }
+
+  /** Frees the temporaries. Idempotent. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    free(runtime, temporaries);
+  }
+
+  private static void free(Gpuos runtime, MemoryPool.Block[] blocks) {
+    for (MemoryPool.Block block : blocks) {
+      if (block != null) {
+        runtime.device().memory().free(block);
+      }
+    }
+  }
+}

@@ -1,0 +1,299 @@
+package io.gpuos;
+
+import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.MemoryPool;
+import io.gpuos.error.ClosedException;
+import io.gpuos.error.DeviceFaultException;
+import io.gpuos.error.ExpressionException;
+import io.gpuos.error.InvalidInputException;
+import io.gpuos.ir.TensorType;
+import io.gpuos.layout.DType;
+import io.gpuos.layout.Layout;
+import io.gpuos.layout.View;
+import io.gpuos.queue.Access;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Set;
+import java.util.WeakHashMap;
+
+/**
+ * A runtime on one device: memory, resident workers, and the operators they have learned. Open one
+ * per device and process, and close it. Thread-safe.
+ */
+public final class Gpuos implements AutoCloseable {
+
+  private static final Duration FOREVER = Duration.ofDays(3650);
+
+  private final ComputeDevice device;
+  private final Set<Operator> operators =
+      Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+  private volatile boolean closed;
+
+  private Gpuos(ComputeDevice device) {
+    this.device = device;
+  }
+
+  /** Opens the first CUDA device that works, otherwise the CPU device; a log line says which and why. */
+  public static Gpuos open() {
+    return open("auto");
+  }
+
+  /**
+   * Opens {@code auto}, {@code cpu} or {@code cuda:N} with default settings.
+   *
+   * @throws io.gpuos.error.DeviceUnavailableException if that device cannot be used, with the reason
+   */
+  public static Gpuos open(String device) {
+    return open(device, DeviceSettings.defaults());
+  }
+
+  /** Opens {@code auto}, {@code cpu} or {@code cuda:N}. */
+  public static Gpuos open(String device, DeviceSettings settings) {
+    return new Gpuos(Devices.open(device, settings));
+  }
+
+  /** The device this runtime is on. */
+  public ComputeDevice device() {
+    return device;
+  }
+
+  // ---- tensors --------------------------------------------------------------------------------------
+
+  /** A tensor with undefined contents. */
+  public Tensor empty(DType dtype, long... shape) {
+    return empty(Layout.contiguous(dtype, shape));
+  }
+
+  private Tensor empty(Layout layout) {
+    checkOpen();
+    MemoryPool pool = device.memory();
+    return new Tensor(this, new Storage(pool, pool.allocate(layout.byteSize())), View.of(layout));
+  }
+
+  /** A tensor of zeros. */
+  public Tensor zeros(DType dtype, long... shape) {
+    Tensor tensor = empty(dtype, shape);
+    MemorySegment zero = MemorySegment.ofArray(new long[1]);
+    tensor.write(zero, 0, Layout.contiguous(dtype));
+    return tensor;
+  }
+
+  /** An F32 tensor of {@code values}, row-major. Without a shape it has one dimension. */
+  public Tensor tensor(float[] values, long... shape) {
+    Tensor tensor = empty(DType.F32, shapeOf(values.length, shape));
+    tensor.write(values);
+    return tensor;
+  }
+
+  /** An F64 tensor of {@code values}, row-major. Without a shape it has one dimension. */
+  public Tensor tensor(double[] values, long... shape) {
+    return tensor(DType.F64, values, shape);
+  }
+
+  /** A tensor of {@code values} converted to {@code dtype}, row-major. */
+  public Tensor tensor(DType dtype, double[] values, long... shape) {
+    Tensor tensor = empty(dtype, shapeOf(values.length, shape));
+    tensor.write(values);
+    return tensor;
+  }
+
+  /** An I64 tensor of {@code values}, row-major. Without a shape it has one dimension. */
+  public Tensor tensor(long[] values, long... shape) {
+    return tensor(DType.I64, values, shape);
+  }
+
+  /** A tensor of {@code values} converted to {@code dtype}, row-major. */
+  public Tensor tensor(DType dtype, long[] values, long... shape) {
+    Tensor tensor = empty(dtype, shapeOf(values.length, shape));
+    tensor.write(values);
+    return tensor;
+  }
+
+  /** A BOOL tensor of {@code values}, row-major. Without a shape it has one dimension. */
+  public Tensor tensor(boolean[] values, long... shape) {
+    Tensor tensor = empty(DType.BOOL, shapeOf(values.length, shape));
+    tensor.write(values);
+    return tensor;
+  }
+
+  private static long[] shapeOf(int length, long[] shape) {
+    return shape.length == 0 && length != 1 ? new long[] {length} : shape;
+  }
+
+  // ---- operations -----------------------------------------------------------------------------------
+
+  /** Computes {@code operator} into a new tensor and waits for it. */
+  public Tensor run(Operator operator, Tensor... inputs) {
+    return submit(operator, inputs).await();
+  }
+
+  /** Computes {@code operator} into {@code output} and waits for it. */
+  public void runInto(Operator operator, Tensor output, Tensor... inputs) {
+    submitInto(operator, output, inputs).await();
+  }
+
+  /** Starts to compute {@code operator} into new tensors. */
+  public Submission submit(Operator operator, Tensor... inputs) {
+    checkOperands(operator, inputs);
+    Layout[] layouts = new Layout[inputs.length];
+    for (int k = 0; k < inputs.length; k++) {
+      layouts[k] = inputs[k].layout();
+    }
+    List<Tensor> results = new ArrayList<>();
+    try {
+      for (TensorType type : Binding.results(operator, layouts)) {
+        results.add(
+            empty(type.dtype(), type.shape().stream().mapToLong(Long::longValue).toArray()));
+      }
+      return submitInto(operator, results, inputs);
+    } catch (Throwable failure) {
+      results.forEach(Tensor::close);
+      throw failure;
+    }
+  }
+
+  /** Starts to compute {@code operator} into {@code output}. */
+  public Submission submitInto(Operator operator, Tensor output, Tensor... inputs) {
+    return submitInto(operator, List.of(output), inputs);
+  }
+
+  /** Starts to compute {@code operator} into {@code outputs}, one for each of its expressions. */
+  public Submission submitInto(Operator operator, List<Tensor> outputs, Tensor... inputs) {
+    try (Call call = prepare(operator, outputs, inputs)) {
+      return call.submission(outputs);
+    }
+  }
+
+  /** Checks and compiles {@code operator} on these operands, to be submitted many times. */
+  public Call prepare(Operator operator, Tensor output, Tensor... inputs) {
+    return prepare(operator, List.of(output), inputs);
+  }
+
+  /** Checks and compiles {@code operator} on these operands, to be submitted many times. */
+  public Call prepare(Operator operator, List<Tensor> outputs, Tensor... inputs) {
+    checkOperands(operator, inputs);
+    if (outputs.size() != operator.outputs().size()) {
+      throw new ExpressionException(
+          "number of outputs: operator=%s, outputs=%d, expected=%d"
+              .formatted(operator, outputs.size(), operator.outputs().size()));
+    }
+    Tensor[] out = outputs.toArray(Tensor[]::new);
+    checkTensors(operator, out);
+    return Call.create(this, operator, out, inputs);
+  }
+
+  private void checkOperands(Operator operator, Tensor[] inputs) {
+    checkOpen();
+    if (inputs.length != operator.inputs().size()) {
+      throw new ExpressionException(
+          "number of inputs: operator=%s, inputs=%d, expected=%d: %s"
+              .formatted(operator, inputs.length, operator.inputs().size(), operator.inputs()));
+    }
+    checkTensors(operator, inputs);
+  }
+
+  private void checkTensors(Operator operator, Tensor[] tensors) {
+    for (Tensor tensor : tensors) {
+      if (tensor.runtime() != this) {
+        throw new InvalidInputException(
+            "tensor of another runtime: operator=%s, tensor=%s, expected=a tensor of this runtime on %s"
+                .formatted(operator, tensor, device.name()));
+      }
+      if (tensor.isClosed()) {
+        throw new ClosedException(
+            "tensor closed: operator=%s, tensor=%s, expected=an open tensor"
+                .formatted(operator, tensor));
+      }
+    }
+  }
+
+  // ---- waiting --------------------------------------------------------------------------------------
+
+  /** Makes sure workers are awake for everything submitted. Returns at once. */
+  public void flush() {
+    device.lease().wake();
+  }
+
+  /** Waits until everything submitted so far is complete. */
+  public void synchronize() {
+    device.ring().awaitAll(deadline(FOREVER));
+    device.completions().throwIfFailed();
+  }
+
+  /** Waits for the task {@code sequence}, which {@link Call#submit} returned, and those before it. */
+  public void await(long sequence) {
+    await(sequence, sequence, FOREVER);
+  }
+
+  boolean await(long first, long last, Duration limit) {
+    boolean complete = device.completions().await(first, last, deadline(limit));
+    device.completions().throwIfFailed();
+    return complete;
+  }
+
+  private static long deadline(Duration limit) {
+    return System.nanoTime() + Math.min(limit.toNanos(), Long.MAX_VALUE / 4);
+  }
+
+  /** Whether the device works; once false it stays false. */
+  public boolean healthy() {
+    return !closed && device.completions().fault() == null;
+  }
+
+  // ---- used by tensors and operators ----------------------------------------------------------------
+
+  void download(MemorySegment target, long address, long bytes, Access access) {
+    checkOpen();
+    device.ring().awaitAccess(access, false, deadline(FOREVER));
+    device.completions().throwIfFailed();
+    if (bytes > 0) {
+      device.download(target, address, bytes);
+    }
+  }
+
+  void upload(long address, MemorySegment source, long bytes, Access access) {
+    checkOpen();
+    device.ring().awaitAccess(access, true, deadline(FOREVER));
+    device.completions().throwIfFailed();
+    device.upload(address, source, bytes);
+  }
+
+  void remember(Operator operator) {
+    operators.add(operator);
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new ClosedException(
+          "runtime closed: device=" + device.name() + ", expected=an open runtime");
+    }
+    DeviceFaultException fault = device.completions().fault();
+    if (fault != null) {
+      throw new DeviceFaultException(fault.getMessage(), fault);
+    }
+  }
+
+  /** Waits for submitted work, lets the workers leave and frees all memory. Idempotent. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    device.close();
+    for (Operator operator : operators.toArray(Operator[]::new)) {
+      operator.forget(this);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "Gpuos on " + device.description();
+  }
+}

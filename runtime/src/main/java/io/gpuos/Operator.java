@@ -1,0 +1,87 @@
+package io.gpuos;
+
+import io.gpuos.error.ExpressionException;
+import io.gpuos.ir.Expr;
+import io.gpuos.ir.ExpressionParser;
+import io.gpuos.layout.Layout;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * What to compute, independent of types, shapes and devices: one or several expressions over named
+ * inputs. Compiled for a device when it first meets the layouts of its operands there, and cached.
+ * Immutable and thread-safe; make it once and keep it.
+ */
+public final class Operator {
+
+  private final String text;
+  private final List<Expr> outputs;
+  private final List<String> inputs;
+  private final Map<Binding.Key, Binding> bindings = new ConcurrentHashMap<>();
+
+  // The last binding used: most operators meet the same layouts again and again.
+  private volatile Binding latest;
+
+  private Operator(String text, List<Expr> outputs) {
+    this.text = text;
+    this.outputs = List.copyOf(outputs);
+    this.inputs = List.copyOf(Expr.inputNames(outputs));
+  }
+
+  /**
+   * Parses an expression such as {@code relu(a*b + c)}. Its inputs are numbered in order of first
+   * appearance; several expressions separated by commas give several outputs.
+   *
+   * @throws ExpressionException with the column, if it does not parse
+   */
+  public static Operator of(String expression) {
+    return new Operator(expression, ExpressionParser.parse(expression));
+  }
+
+  /** An operator of expressions built by hand. */
+  public static Operator of(Expr... outputs) {
+    if (outputs.length == 0) {
+      throw new ExpressionException("operator without output: count=0, expected=at least 1");
+    }
+    return new Operator(List.of(outputs).toString(), List.of(outputs));
+  }
+
+  /** Names of the inputs, in the order tensors are passed. */
+  public List<String> inputs() {
+    return inputs;
+  }
+
+  /** The expressions computed, one for each output tensor. */
+  public List<Expr> outputs() {
+    return outputs;
+  }
+
+  /** The binding for these layouts on {@code runtime}'s device, made at first use. */
+  Binding binding(Gpuos runtime, Layout[] outputLayouts, Layout[] inputLayouts) {
+    Binding last = latest;
+    if (last != null && last.isFor(runtime, outputLayouts, inputLayouts)) {
+      return last;
+    }
+    Binding.Key key = Binding.Key.of(runtime, outputLayouts, inputLayouts);
+    Binding binding = bindings.get(key);
+    if (binding == null) {
+      binding = Binding.create(runtime, this, outputLayouts, inputLayouts);
+      bindings.put(key, binding);
+      runtime.remember(this);
+    }
+    latest = binding;
+    return binding;
+  }
+
+  /** Forgets what was compiled for a runtime that is closing. */
+  void forget(Gpuos runtime) {
+    latest = null;
+    bindings.keySet().removeIf(key -> key.runtime() == runtime);
+  }
+
+  @Override
+  public String toString() {
+    return text;
+  }
+}

@@ -1,0 +1,76 @@
+package io.gpuos;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * Operations that were submitted and may not be complete yet. A {@link Future} of the first result;
+ * cannot be cancelled. Thread-safe.
+ */
+public final class Submission implements Future<Tensor> {
+
+  private final Gpuos runtime;
+  private final List<Tensor> results;
+  private final long first;
+  private final long last;
+
+  Submission(Gpuos runtime, List<Tensor> results, long first, long last) {
+    this.runtime = runtime;
+    this.results = results;
+    this.first = first;
+    this.last = last;
+  }
+
+  /**
+   * Waits until the operations are complete.
+   *
+   * @return the first result
+   * @throws io.gpuos.error.DeviceFaultException if the device failed
+   */
+  public Tensor await() {
+    runtime.await(first, last, Duration.ofDays(3650));
+    return results.getFirst();
+  }
+
+  /** Waits at most {@code limit}; whether the operations are complete. */
+  public boolean await(Duration limit) {
+    return runtime.await(first, last, limit);
+  }
+
+  /** The results, which may still be being computed; tasks that use them are ordered behind. */
+  public List<Tensor> results() {
+    return results;
+  }
+
+  @Override
+  public Tensor get() {
+    return await();
+  }
+
+  @Override
+  public Tensor get(long timeout, TimeUnit unit) throws TimeoutException {
+    if (!await(Duration.of(timeout, unit.toChronoUnit()))) {
+      throw new TimeoutException("not complete: waited=" + timeout + " " + unit);
+    }
+    return results.getFirst();
+  }
+
+  @Override
+  public boolean isDone() {
+    return await(Duration.ZERO);
+  }
+
+  /** Does nothing: a submitted task runs. */
+  @Override
+  public boolean cancel(boolean mayInterruptIfRunning) {
+    return false;
+  }
+
+  @Override
+  public boolean isCancelled() {
+    return false;
+  }
+}

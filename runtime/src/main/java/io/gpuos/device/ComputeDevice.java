@@ -1,0 +1,64 @@
+package io.gpuos.device;
+
+import io.gpuos.ir.Kernel;
+import io.gpuos.layout.IterationSpace;
+import io.gpuos.queue.Completions;
+import io.gpuos.queue.Lease;
+import io.gpuos.queue.SubmissionRing;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it and
+ * pass one conformance suite. Thread-safe.
+ */
+public interface ComputeDevice extends AutoCloseable {
+
+  /** {@code cpu} or {@code cuda:N}. */
+  String name();
+
+  /** The device in words: model, driver, workers. */
+  String description();
+
+  /** Workers that execute tasks. */
+  int workers();
+
+  /** Device memory. Blocks outlive their free until the tasks that use them are complete. */
+  MemoryPool memory();
+
+  /** Where tasks are submitted. */
+  SubmissionRing ring();
+
+  /** Which tasks are complete. */
+  Completions completions();
+
+  /** When workers park. */
+  Lease lease();
+
+  /**
+   * Number of the logical operator that computes {@code kernel}; compiles and installs it at the
+   * first call for an equal kernel, which may take milliseconds. Tasks submitted after the return
+   * may name it.
+   *
+   * @throws io.gpuos.error.CompileException if the compiler refuses it
+   */
+  int operator(Kernel kernel);
+
+  /** Number of the interned iteration space; its first use copies it to where workers read it. */
+  int space(IterationSpace space);
+
+  /**
+   * Copies {@code bytes} bytes from host memory to device memory. Returns when done. The caller has
+   * made sure that no task uses the destination.
+   */
+  void upload(long address, MemorySegment source, long bytes);
+
+  /** Copies {@code bytes} bytes from device memory to host memory. Returns when done. */
+  void download(MemorySegment target, long address, long bytes);
+
+  /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
+  long tilePositions(Kernel kernel, IterationSpace space);
+
+  /** Waits for submitted tasks, stops the workers and frees everything. Idempotent. */
+  @Override
+  void close();
+}

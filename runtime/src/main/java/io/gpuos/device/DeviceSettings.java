@@ -1,0 +1,78 @@
+package io.gpuos.device;
+
+import java.time.Duration;
+
+/**
+ * How a device is opened.
+ *
+ * @param workers number of workers; 0 lets the device choose
+ * @param ringCapacity records in the submission ring: a power of two, 64 to 32768
+ * @param linger workers park when idle for longer
+ * @param maxResidency workers park when resident for longer, and come back if there is work
+ * @param fullWait how long a submission waits for room in a full ring
+ * @param firstSequence where the 64-bit sequence numbers start; tests start them just below a wrap
+ */
+public record DeviceSettings(
+    int workers,
+    int ringCapacity,
+    Duration linger,
+    Duration maxResidency,
+    Duration fullWait,
+    long firstSequence) {
+
+  /** Forever, for {@code linger} and {@code maxResidency}. */
+  public static final Duration FOREVER = Duration.ofDays(100_000);
+
+  public DeviceSettings {
+    if (workers < 0 || workers > 2047) {
+      throw invalid("workers", workers, "0 to 2047");
+    }
+    if (Integer.bitCount(ringCapacity) != 1 || ringCapacity < 64 || ringCapacity > 32_768) {
+      throw invalid("ringCapacity", ringCapacity, "a power of two from 64 to 32768");
+    }
+    positive("linger", linger);
+    positive("maxResidency", maxResidency);
+    positive("fullWait", fullWait);
+  }
+
+  private static void positive(String name, Duration value) {
+    if (value.isNegative() || value.isZero()) {
+      throw invalid(name, value, "a positive duration");
+    }
+  }
+
+  private static RuntimeException invalid(String name, Object value, String expected) {
+    return new io.gpuos.error.InvalidInputException(
+        "device setting: " + name + "=" + value + ", expected=" + expected);
+  }
+
+  /** The defaults: 16384 records, 200 us linger, 100 ms residency, 10 s wait for room. */
+  public static DeviceSettings defaults() {
+    return new DeviceSettings(
+        0, 16_384, Duration.ofNanos(200_000), Duration.ofMillis(100), Duration.ofSeconds(10), 1);
+  }
+
+  public DeviceSettings withWorkers(int value) {
+    return new DeviceSettings(value, ringCapacity, linger, maxResidency, fullWait, firstSequence);
+  }
+
+  public DeviceSettings withRingCapacity(int value) {
+    return new DeviceSettings(workers, value, linger, maxResidency, fullWait, firstSequence);
+  }
+
+  public DeviceSettings withLinger(Duration value) {
+    return new DeviceSettings(workers, ringCapacity, value, maxResidency, fullWait, firstSequence);
+  }
+
+  public DeviceSettings withMaxResidency(Duration value) {
+    return new DeviceSettings(workers, ringCapacity, linger, value, fullWait, firstSequence);
+  }
+
+  public DeviceSettings withFullWait(Duration value) {
+    return new DeviceSettings(workers, ringCapacity, linger, maxResidency, value, firstSequence);
+  }
+
+  public DeviceSettings withFirstSequence(long value) {
+    return new DeviceSettings(workers, ringCapacity, linger, maxResidency, fullWait, value);
+  }
+}

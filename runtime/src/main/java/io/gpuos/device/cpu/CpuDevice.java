@@ -1,0 +1,135 @@
+package io.gpuos.device.cpu;
+
+import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.MemoryPool;
+import io.gpuos.ir.Kernel;
+import io.gpuos.layout.IterationSpace;
+import io.gpuos.queue.Completions;
+import io.gpuos.queue.Lease;
+import io.gpuos.queue.RingMemory;
+import io.gpuos.queue.SubmissionRing;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+
+/** The built-in device: worker threads in this process, operators as JVM bytecode. */
+public final class CpuDevice implements ComputeDevice {
+
+  /** A tile of an elementwise operation: a few cache-sized chunks, tens of microseconds. */
+  private static final long TILE_POSITIONS = 32_768;
+
+  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
+
+  private final Arena arena = Arena.ofShared();
+  private final CpuOperators operators = new CpuOperators();
+  private final int workerCount;
+  private final CpuWorkers workers;
+  private final Completions completions;
+  private final Lease lease;
+  private final SubmissionRing ring;
+  private final MemoryPool pool;
+  private boolean closed;
+
+  public CpuDevice(DeviceSettings settings) {
+    workerCount =
+        settings.workers() > 0 ? settings.workers() : Runtime.getRuntime().availableProcessors();
+    RingMemory memory =
+        new RingMemory(
+            arena.allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
+            settings.ringCapacity(),
+            settings.firstSequence());
+    workers =
+        new CpuWorkers(
+            memory, operators, workerCount, settings.linger(), settings.maxResidency());
+    lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
+    completions = new Completions(memory, lease);
+    ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
+    pool = new MemoryPool(new CpuSlabs(), ring, name());
+    workers.start(completions);
+  }
+
+  private boolean outstanding() {
+    return ring != null && ring.outstanding();
+  }
+
+  @Override
+  public String name() {
+    return "cpu";
+  }
+
+  @Override
+  public String description() {
+    return "CPU, " + workerCount + (workerCount == 1 ? " worker thread" : " worker threads");
+  }
+
+  @Override
+  public int workers() {
+    return workerCount;
+  }
+
+  @Override
+  public MemoryPool memory() {
+    return pool;
+  }
+
+  @Override
+  public SubmissionRing ring() {
+    return ring;
+  }
+
+  @Override
+  public Completions completions() {
+    return completions;
+  }
+
+  @Override
+  public Lease lease() {
+    return lease;
+  }
+
+  @Override
+  public int operator(Kernel kernel) {
+    return operators.install(kernel);
+  }
+
+  @Override
+  public int space(IterationSpace space) {
+    return operators.intern(space);
+  }
+
+  @Override
+  public long tilePositions(Kernel kernel, IterationSpace space) {
+    if (kernel instanceof Kernel.Reduction) {
+      long perResult = Math.max(1, space.reducedCount());
+      return Math.max(256, TILE_POSITIONS / perResult / 256 * 256);
+    }
+    return TILE_POSITIONS;
+  }
+
+  @Override
+  public void upload(long address, MemorySegment source, long bytes) {
+    MemorySegment.copy(source, 0, MemorySegment.ofAddress(address).reinterpret(bytes), 0, bytes);
+  }
+
+  @Override
+  public void download(MemorySegment target, long address, long bytes) {
+    MemorySegment.copy(MemorySegment.ofAddress(address).reinterpret(bytes), 0, target, 0, bytes);
+  }
+
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    ring.close();
+    if (completions.fault() == null) {
+      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
+    }
+    lease.close();
+    workers.close();
+    pool.close();
+    arena.close();
+  }
+}

@@ -1,0 +1,330 @@
+package io.gpuos.device.cpu;
+
+import io.gpuos.abi.ControlRecord;
+import io.gpuos.abi.TaskRecord;
+import io.gpuos.codegen.CpuScratch;
+import io.gpuos.error.DeviceFaultException;
+import io.gpuos.queue.Completions;
+import io.gpuos.queue.Lease;
+import io.gpuos.queue.RingMemory;
+import io.gpuos.queue.SharedWords;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * The resident workers of the CPU device: platform threads that do what the blocks of the CUDA
+ * kernel do, by the same records and the same lease. A worker claims a sequence, polls that slot,
+ * waits for the tasks this one depends on, runs the operator and stamps the sequence as completed.
+ *
+ * <p>Between leases a worker is a parked thread. A sequence it had claimed stays its own, so no
+ * claimed record is lost.
+ */
+final class CpuWorkers implements Lease.Launcher, AutoCloseable {
+
+  private static final int STOP_NONE = 0;
+  private static final int STOP_WHEN_EMPTY = 1;
+  private static final int STOP_NOW = 2;
+
+  /** Polls before a worker lets other threads of a busy machine run between polls. */
+  private static final int POLLS_BEFORE_YIELD = 64;
+
+  /** Idle workers whose claim is this far ahead of the front nap between polls. */
+  private static final long NEAR_WINDOW = 1;
+
+  private static final long FAR_NAP_NANOS = 50_000;
+
+  /** Polls between two looks at the clock. */
+  private static final int POLLS_PER_CLOCK = 16;
+
+  /** Tasks between two looks at the lease. */
+  private static final int TASKS_PER_CLOCK = 32;
+
+  private final RingMemory memory;
+  private final SharedWords control;
+  private final SharedWords records;
+  private final SharedWords stamps;
+  private final CpuOperators operators;
+  private final long lingerNanos;
+  private final long maxResidencyNanos;
+  private final Thread[] threads;
+
+  private final AtomicLong head;
+  private final AtomicLong fetched;
+  private final AtomicBoolean advancing = new AtomicBoolean();
+  private volatile long launchedEpoch;
+  private volatile long launchedAt;
+  private volatile long lastActive;
+  private volatile long stop;
+  private volatile boolean terminated;
+  private volatile Completions completions;
+
+  CpuWorkers(
+      RingMemory memory,
+      CpuOperators operators,
+      int workers,
+      Duration linger,
+      Duration maxResidency) {
+    this.memory = memory;
+    this.control = memory.control();
+    this.records = memory.records();
+    this.stamps = memory.late();
+    this.operators = operators;
+    this.lingerNanos = nanos(linger);
+    this.maxResidencyNanos = nanos(maxResidency);
+    this.head = new AtomicLong(memory.firstSequence());
+    this.fetched = new AtomicLong(memory.firstSequence());
+    this.threads = new Thread[workers];
+    for (int w = 0; w < workers; w++) {
+      threads[w] = Thread.ofPlatform().daemon().name("gpuos-cpu-worker-" + w).unstarted(this::live);
+    }
+  }
+
+  private static long nanos(Duration duration) {
+    return duration.compareTo(Duration.ofDays(365)) > 0 ? Long.MAX_VALUE : duration.toNanos();
+  }
+
+  /** Starts the threads; {@code completions} learns of a failed operator. */
+  void start(Completions completionsOfRing) {
+    completions = completionsOfRing;
+    for (Thread thread : threads) {
+      thread.start();
+    }
+  }
+
+  @Override
+  public void launch(long epoch) {
+    long now = System.nanoTime();
+    launchedAt = now;
+    lastActive = now;
+    launchedEpoch = epoch;
+    for (Thread thread : threads) {
+      LockSupport.unpark(thread);
+    }
+  }
+
+  private void live() {
+    Worker worker = new Worker();
+    long served = 0;
+    while (true) {
+      long epoch = launchedEpoch;
+      if (terminated) {
+        return;
+      }
+      if (epoch == served) {
+        LockSupport.park(this);
+      } else {
+        worker.serve(epoch);
+        served = epoch;
+      }
+    }
+  }
+
+  // ---- lease ----------------------------------------------------------------------------------
+
+  private int stopMode(long epoch) {
+    long word = stop;
+    return word >>> 2 == (epoch & -1L >>> 2) ? (int) (word & 3) : STOP_NONE;
+  }
+
+  /** Decides whether this launch leaves. Any worker, at a task boundary or at an empty slot. */
+  private void keepLease(long epoch) {
+    int mode = stopMode(epoch);
+    long now = System.nanoTime();
+    if (control.longAcquire(ControlRecord.YIELD_EPOCH) - epoch >= 0
+        || now - launchedAt > maxResidencyNanos) {
+      close(epoch, mode, STOP_NOW);
+    } else if (now - lastActive > lingerNanos && nothingRuns()) {
+      close(epoch, mode, STOP_WHEN_EMPTY);
+    }
+  }
+
+  private boolean nothingRuns() {
+    return fetched.get() - 1 - control.longAcquire(ControlRecord.COMPLETED_THROUGH) <= 0;
+  }
+
+  private void close(long epoch, int seen, int mode) {
+    if (mode <= seen) {
+      return;
+    }
+    synchronized (this) {
+      if (mode > stopMode(epoch) && launchedEpoch == epoch) {
+        // Handshake: parked first, then a full fence, then the workers' second look at the ring.
+        control.putLongFenced(ControlRecord.PARKED_EPOCH, epoch);
+        stop = epoch << 2 | mode;
+      }
+    }
+  }
+
+  // ---- completion -----------------------------------------------------------------------------
+
+  private void complete(long sequence) {
+    stamps.putLongFenced(memory.lateOffset(sequence), sequence);
+    while (advancing.compareAndSet(false, true)) {
+      long through = control.longPlain(ControlRecord.COMPLETED_THROUGH);
+      long next = through;
+      while (isStamped(next + 1)) {
+        next++;
+      }
+      if (next != through) {
+        control.putLongRelease(ControlRecord.COMPLETED_THROUGH, next);
+      }
+      advancing.set(false);
+      // A stamp set after the look above but before the flag was free has nobody else to report it.
+      if (!isStamped(next + 1)) {
+        return;
+      }
+    }
+  }
+
+  private boolean isStamped(long sequence) {
+    return stamps.longVolatile(memory.lateOffset(sequence)) == sequence;
+  }
+
+  @Override
+  public void close() {
+    terminated = true;
+    for (Thread thread : threads) {
+      LockSupport.unpark(thread);
+    }
+    for (Thread thread : threads) {
+      joinUninterruptibly(thread);
+    }
+  }
+
+  private static void joinUninterruptibly(Thread thread) {
+    boolean interrupted = false;
+    while (thread.isAlive()) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** What one worker thread keeps: its claim, its operands and its scratch. */
+  private final class Worker {
+    private final long[] operands = new long[TaskRecord.MAX_OPERANDS];
+    private final CpuScratch scratch = new CpuScratch();
+    private long sequence;
+    private boolean held;
+
+    void serve(long epoch) {
+      for (int tasks = 1; ; tasks++) {
+        if (!held) {
+          sequence = head.getAndIncrement();
+          held = true;
+        }
+        if (!fetch(epoch)) {
+          return;
+        }
+        fetched.getAndIncrement();
+        execute();
+        held = false;
+        complete(sequence);
+        if (tasks % TASKS_PER_CLOCK == 0) {
+          lastActive = System.nanoTime();
+          keepLease(epoch);
+        }
+      }
+    }
+
+    /** Waits for the record and for the tasks before it; false if this worker is to leave. */
+    private boolean fetch(long epoch) {
+      long slot = memory.slot(sequence);
+      boolean secondLook = false;
+      for (int polls = 1; ; polls++) {
+        int mode = stopMode(epoch);
+        if (mode == STOP_NOW || terminated) {
+          return false;
+        }
+        if (records.longVolatile(slot + TaskRecord.SEQUENCE) == sequence) {
+          break;
+        }
+        if (mode == STOP_WHEN_EMPTY) {
+          if (secondLook) {
+            return false;
+          }
+          secondLook = true;
+        } else {
+          pause(polls, epoch);
+        }
+      }
+      int sectors = records.intPlain(slot + TaskRecord.FLAGS) >>> TaskRecord.SECTORS_SHIFT;
+      return (sectors < 1 || waitFor(records.intPlain(slot + TaskRecord.AFTER_0), epoch))
+          && (sectors < 2 || waitFor(records.intPlain(slot + TaskRecord.AFTER_1), epoch));
+    }
+
+    /** Waits for the tasks {@code after} names; false if this worker is to leave instead. */
+    private boolean waitFor(int after, long epoch) {
+      int far = after >>> 16;
+      for (int distance = after & 0xffff; after != 0 && distance <= far; distance++) {
+        long earlier = sequence - distance;
+        for (int polls = 1; !isPast(earlier); polls++) {
+          if (stopMode(epoch) != STOP_NONE || terminated) {
+            return false;
+          }
+          pause(polls, epoch);
+        }
+      }
+      return true;
+    }
+
+    private boolean isPast(long earlier) {
+      return stamps.longAcquire(memory.lateOffset(earlier)) - earlier >= 0;
+    }
+
+    private void pause(int polls, long epoch) {
+      if (polls % POLLS_PER_CLOCK == 0) {
+        keepLease(epoch);
+      }
+      if (polls < POLLS_BEFORE_YIELD) {
+        Thread.onSpinWait();
+      } else if (sequence - fetched.get() >= NEAR_WINDOW) {
+        // Not next in line: leave the processors to the submitter and the worker that is.
+        LockSupport.parkNanos(this, FAR_NAP_NANOS);
+      } else {
+        Thread.yield();
+      }
+    }
+
+    private void execute() {
+      long slot = memory.slot(sequence);
+      int operator = records.intPlain(slot + TaskRecord.LOGICAL_OPERATOR);
+      if (operator == TaskRecord.OPERATOR_NOTHING) {
+        return;
+      }
+      try {
+        int flags = records.intPlain(slot + TaskRecord.FLAGS);
+        int count = records.intPlain(slot + TaskRecord.COUNT);
+        CpuOperators.Installed installed = operators.installed(operator);
+        for (int k = 0; k < installed.operands(); k++) {
+          operands[k] = records.longPlain(slot + TaskRecord.operand(k));
+        }
+        if ((flags & TaskRecord.FLAG_LINEAR) != 0) {
+          installed.kernel().run(operands, installed.linear(), 0, count, scratch);
+        } else {
+          long first = 0;
+          if (flags >>> TaskRecord.SECTORS_SHIFT == 3) {
+            first =
+                Integer.toUnsignedLong(records.intPlain(slot + TaskRecord.FIRST))
+                    * TaskRecord.POSITIONS_PER_FIRST;
+          }
+          int space = records.intPlain(slot + TaskRecord.SPACE);
+          installed.kernel().run(operands, operators.space(space), first, count, scratch);
+        }
+      } catch (Throwable failure) {
+        completions.fail(
+            new DeviceFaultException(
+                "operator failed: device=cpu, operator=%s, expected=no exception: %s"
+                    .formatted(operators.describe(operator), failure),
+                failure));
+      }
+    }
+  }
+}

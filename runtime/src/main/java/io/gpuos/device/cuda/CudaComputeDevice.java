@@ -1,0 +1,223 @@
+package io.gpuos.device.cuda;
+
+import io.gpuos.abi.CudaHeader;
+import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.MemoryPool;
+import io.gpuos.driver.Cuda;
+import io.gpuos.driver.CudaContext;
+import io.gpuos.driver.CudaStream;
+import io.gpuos.driver.DeviceAttribute;
+import io.gpuos.error.DeviceUnavailableException;
+import io.gpuos.ir.Kernel;
+import io.gpuos.jit.CompileService;
+import io.gpuos.layout.IterationSpace;
+import io.gpuos.queue.Completions;
+import io.gpuos.queue.Lease;
+import io.gpuos.queue.SubmissionRing;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+
+/** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
+public final class CudaComputeDevice implements ComputeDevice {
+
+  /** Half of the registers of a multiprocessor: the other half is for other kernels. */
+  private static final int BLOCKS_PER_MULTIPROCESSOR = 2;
+
+  /** Elements of the widest operand in one tile, in bytes: long enough to hide its way. */
+  private static final long TILE_BYTES = 256 << 10;
+
+  private static final int OLDEST_ARCHITECTURE = 80;
+  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
+
+  private final CudaContext context;
+  private final int ordinal;
+  private final int workers;
+  private final PlatformThreads threads;
+  private final CudaStream copies;
+  private final SpaceTable spaces;
+  private final WorkerMemory memory;
+  private final WorkerKernel kernel;
+  private final OperatorLoader operators;
+  private final Completions completions;
+  private final Lease lease;
+  private final SubmissionRing ring;
+  private final MemoryPool pool;
+  private boolean closed;
+
+  /**
+   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads it.
+   *
+   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing or
+   *     too old
+   */
+  public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
+    Cuda cuda = Cuda.open();
+    io.gpuos.driver.CudaDevice device = cuda.device(ordinal);
+    String architecture = device.architecture();
+    if (Integer.parseInt(architecture.substring(3)) < OLDEST_ARCHITECTURE) {
+      throw new DeviceUnavailableException(
+          "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
+              .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
+    }
+    CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
+    CudaContext context = device.retainPrimaryContext();
+    try {
+      return context.withCurrent(
+          () -> new CudaComputeDevice(context, ordinal, compiler, settings));
+    } catch (Throwable failure) {
+      compiler.close();
+      context.close();
+      throw failure;
+    }
+  }
+
+  private CudaComputeDevice(
+      CudaContext context, int ordinal, CompileService compiler, DeviceSettings settings) {
+    this.context = context;
+    this.ordinal = ordinal;
+    int multiprocessors = context.device().attribute(DeviceAttribute.MULTIPROCESSOR_COUNT);
+    workers =
+        settings.workers() > 0
+            ? settings.workers()
+            : multiprocessors * BLOCKS_PER_MULTIPROCESSOR - 1;
+    threads = new PlatformThreads(context);
+    copies = context.newStream();
+    spaces = new SpaceTable(context.memory(), copies);
+    memory = new WorkerMemory(context, settings, spaces.directory());
+    kernel = new WorkerKernel(context, memory, workers);
+    operators = new OperatorLoader(context, compiler, memory, kernel, copies);
+    lease = new Lease(memory.ring().control(), kernel, this::outstanding, "gpuos-cuda-keeper");
+    completions = new Completions(memory.ring(), lease);
+    ring = new SubmissionRing(memory.ring(), lease, completions, settings.fullWait());
+    pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
+    kernel.connect(completions, lease);
+    operators.start(lease);
+  }
+
+  private boolean outstanding() {
+    return ring != null && completions.fault() == null && ring.outstanding();
+  }
+
+  @Override
+  public String name() {
+    return "cuda:" + ordinal;
+  }
+
+  @Override
+  public String description() {
+    return "%s, driver %s, %d workers"
+        .formatted(context.device().name(), version(context.device().cuda().driverVersion()), workers);
+  }
+
+  private static String version(int number) {
+    return number / 1000 + "." + number % 1000 / 10;
+  }
+
+  @Override
+  public int workers() {
+    return workers;
+  }
+
+  @Override
+  public MemoryPool memory() {
+    return pool;
+  }
+
+  @Override
+  public SubmissionRing ring() {
+    return ring;
+  }
+
+  @Override
+  public Completions completions() {
+    return completions;
+  }
+
+  @Override
+  public Lease lease() {
+    return lease;
+  }
+
+  @Override
+  public int operator(Kernel source) {
+    return threads.call(() -> operators.install(source));
+  }
+
+  @Override
+  public int space(IterationSpace space) {
+    return threads.call(
+        () -> {
+          synchronized (copies) {
+            return spaces.intern(space);
+          }
+        });
+  }
+
+  @Override
+  public long tilePositions(Kernel source, IterationSpace space) {
+    int widest = 1;
+    for (Kernel.Operand operand : source.operands()) {
+      widest = Math.max(widest, operand.type().bytes());
+    }
+    long elements = TILE_BYTES / widest;
+    if (source instanceof Kernel.Reduction) {
+      long perWorker = Math.ceilDiv(space.count(), (long) workers);
+      elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
+    }
+    return Math.max(256, elements / 256 * 256);
+  }
+
+  @Override
+  public void upload(long address, MemorySegment source, long bytes) {
+    threads.run(
+        () -> {
+          synchronized (copies) {
+            copies.copyToDevice(address, source.asSlice(0, bytes));
+            copies.synchronize();
+          }
+        });
+  }
+
+  @Override
+  public void download(MemorySegment target, long address, long bytes) {
+    threads.run(
+        () -> {
+          synchronized (copies) {
+            copies.copyToHost(target.asSlice(0, bytes), address);
+            copies.synchronize();
+          }
+        });
+  }
+
+  @Override
+  public void close() {
+    synchronized (this) {
+      if (closed) {
+        return;
+      }
+      closed = true;
+    }
+    ring.close();
+    if (completions.fault() == null) {
+      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
+    }
+    lease.close();
+    if (completions.fault() == null) {
+      threads.run(this::release);
+    }
+    threads.close();
+    context.close();
+  }
+
+  /** With the workers gone. After a fault nothing can be freed: the context is lost anyway. */
+  private void release() {
+    kernel.awaitIdle();
+    operators.close();
+    pool.close();
+    spaces.close();
+    memory.close();
+    kernel.close();
+    copies.close();
+  }
+}

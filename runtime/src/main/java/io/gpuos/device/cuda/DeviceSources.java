@@ -1,0 +1,52 @@
+package io.gpuos.device.cuda;
+
+import io.gpuos.abi.CudaHeader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** The device-side sources: the rendered header and the files beside this module's classes. */
+public final class DeviceSources {
+
+  private static final String FOLDER = "/io/gpuos/device/";
+  private static final String WORKER = "gpuos_worker.cu";
+  private static final String[] HEADER_FILES = {
+    "gpuos_sync.cuh",
+    "gpuos_types.cuh",
+    "gpuos_math.cuh",
+    "gpuos_operands.cuh",
+    "gpuos_elementwise.cuh",
+    "gpuos_reduce.cuh"
+  };
+
+  private DeviceSources() {}
+
+  /** Text of the worker kernel. */
+  public static String worker() {
+    return read(WORKER);
+  }
+
+  /** All headers a device source may include, by the name it includes them by. */
+  public static Map<String, String> headers() {
+    Map<String, String> headers = new TreeMap<>();
+    headers.put(CudaHeader.NAME, CudaHeader.render());
+    for (String file : HEADER_FILES) {
+      headers.put(file, read(file));
+    }
+    return headers;
+  }
+
+  private static String read(String file) {
+    try (InputStream in = DeviceSources.class.getResourceAsStream(FOLDER + file)) {
+      if (in == null) {
+        throw new IllegalStateException("device source missing from the module: file=" + file);
+      }
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,102 @@
+package io.gpuos.device.cuda;
+
+import io.gpuos.abi.CudaHeader;
+import io.gpuos.driver.CudaContext;
+import io.gpuos.driver.CudaFunction;
+import io.gpuos.driver.CudaStream;
+import io.gpuos.driver.FunctionAttribute;
+import io.gpuos.driver.LaunchConfig;
+import io.gpuos.error.DeviceException;
+import io.gpuos.error.DeviceFaultException;
+import io.gpuos.queue.Completions;
+import io.gpuos.queue.Lease;
+
+/**
+ * Launches the resident kernel on a stream of its own and watches that it has not died. Launches are
+ * serialised by the lease.
+ */
+final class WorkerKernel implements Lease.Launcher {
+
+  /** Threads of a worker's block. */
+  static final int BLOCK_THREADS = 256;
+
+  /** Registers a thread may have: what four blocks a multiprocessor leave. */
+  static final int REGISTERS = 64;
+
+  /** Everything for shared memory: others may ask for more of it while workers are resident. */
+  private static final int CARVEOUT_PERCENT = 100;
+
+  private final CudaContext context;
+  private final WorkerMemory memory;
+  private final CudaStream stream;
+  private final LaunchConfig config;
+  private volatile CudaFunction kernel;
+  private volatile Completions completions;
+  private volatile Lease lease;
+
+  /**
+   * @param workers blocks that execute tasks; one more keeps the office
+   */
+  WorkerKernel(CudaContext context, WorkerMemory memory, int workers) {
+    this.context = context;
+    this.memory = memory;
+    this.stream = context.newStream();
+    this.config =
+        LaunchConfig.of(workers + 1, BLOCK_THREADS).withSharedBytes(CudaHeader.SCRATCH_BYTES);
+  }
+
+  /** Whom to tell when the kernel has died. */
+  void connect(Completions completionsOfRing, Lease leaseOfRing) {
+    completions = completionsOfRing;
+    lease = leaseOfRing;
+  }
+
+  /** Replaces the kernel. No launch may be under way: the lease is held and the stream is idle. */
+  void use(CudaFunction replacement) {
+    replacement.setAttribute(
+        FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
+    kernel = replacement;
+  }
+
+  @Override
+  public void launch(long epoch) {
+    try {
+      context.withCurrent(() -> kernel.launch(stream, config, memory.launchParameter(epoch)));
+    } catch (DeviceException failure) {
+      fail("worker kernel not launched", failure);
+    }
+  }
+
+  @Override
+  public void check() {
+    if (completions.fault() != null || lease == null) {
+      return;
+    }
+    try {
+      boolean done = context.withCurrent(stream::isDone);
+      if (done && !lease.parked()) {
+        fail("worker kernel ended without parking", null);
+      }
+    } catch (DeviceException failure) {
+      fail("worker kernel failed", failure);
+    }
+  }
+
+  private void fail(String what, DeviceException cause) {
+    String reason = cause == null ? "no driver error" : cause.getMessage();
+    completions.fail(
+        new DeviceFaultException(
+            "%s: device=%s, reason=%s, expected=a running kernel; open a new process"
+                .formatted(what, context.device().name(), reason),
+            cause));
+  }
+
+  /** Waits until no worker is resident. The lease must be held or closed. */
+  void awaitIdle() {
+    context.withCurrent(stream::synchronize);
+  }
+
+  void close() {
+    stream.close();
+  }
+}

@@ -1,0 +1,189 @@
+package io.gpuos.jit;
+
+import io.gpuos.error.ClosedException;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * Makes machine code of sources, in the background, each only once: from the {@link DiskCache}
+ * where it is there, else by the compiler. A request equal to one that is under way joins it.
+ *
+ * <p>Thread-safe. Work is done on at most {@value #THREADS} daemon threads, which end when idle.
+ */
+public final class CompileService implements AutoCloseable {
+
+  private static final int THREADS = 2;
+  private static final long IDLE_SECONDS = 10;
+
+  /** The compiler recurses over deeply nested sources; only what is touched takes memory. */
+  private static final long STACK_BYTES = 64L << 20;
+
+  private final Compiler compiler;
+  private final List<String> environment;
+  private final DiskCache cache;
+  private final ThreadPoolExecutor threads;
+  private final ConcurrentHashMap<CompileRequest, CompletableFuture<byte[]>> underWay =
+      new ConcurrentHashMap<>();
+
+  private final LongAdder hits = new LongAdder();
+  private final LongAdder misses = new LongAdder();
+  private final LongAdder shared = new LongAdder();
+  private final LongAdder failures = new LongAdder();
+  private final LongAdder compileNanos = new LongAdder();
+
+  /** What turns a request into machine code, on the calling thread. Thread-safe. */
+  public interface Compiler {
+    /**
+     * Name and version; another one may make other code of the same request.
+     *
+     * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
+     */
+    String version();
+
+    /**
+     * Makes the code, and waits for it.
+     *
+     * @throws io.gpuos.error.CompileException the source was refused
+     * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
+     */
+    byte[] compile(CompileRequest request);
+  }
+
+  /**
+   * What the service has done so far.
+   *
+   * @param hits requests answered from disk
+   * @param misses requests that went to the compiler
+   * @param shared requests that joined an equal one under way
+   * @param failures requests that ended in an error
+   * @param compileNanos nanoseconds spent in the compiler, over all threads
+   */
+  public record Counters(long hits, long misses, long shared, long failures, long compileNanos) {}
+
+  /**
+   * A service over a compiler.
+   *
+   * @param environment what decides over the code besides the request and the compiler: versions of
+   *     the driver and of the shared records
+   */
+  public CompileService(Compiler compiler, List<String> environment, DiskCache cache) {
+    this.compiler = compiler;
+    this.environment = List.copyOf(environment);
+    this.cache = cache;
+    this.threads =
+        new ThreadPoolExecutor(
+            THREADS,
+            THREADS,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            CompileService::newThread);
+    threads.allowCoreThreadTimeOut(true);
+  }
+
+  /**
+   * The service over NVRTC and the user's cache. NVRTC is loaded at the first request, in the
+   * background; where it is missing, requests end in {@link
+   * io.gpuos.error.DeviceUnavailableException}.
+   *
+   * @param driverVersion as {@link io.gpuos.driver.Cuda#driverVersion} gives it; 0 without a driver
+   * @param abiVersion version of the records that host and device share
+   */
+  public static CompileService open(int driverVersion, int abiVersion) {
+    List<String> environment = List.of("driver " + driverVersion, "abi " + abiVersion);
+    return new CompileService(new NvrtcCompiler(), environment, DiskCache.open());
+  }
+
+  private static Thread newThread(Runnable work) {
+    return Thread.ofPlatform()
+        .name("gpuos-compile")
+        .daemon()
+        .stackSize(STACK_BYTES)
+        .unstarted(work);
+  }
+
+  /**
+   * Asks for machine code; comes back at once.
+   *
+   * @return a future of the caller's own copy of the cubin; it ends in {@link
+   *     io.gpuos.error.CompileException} when the source is refused and in {@link ClosedException}
+   *     when the service is closed first. Cancelling it leaves equal requests alone.
+   */
+  public CompletableFuture<byte[]> compile(CompileRequest request) {
+    CompletableFuture<byte[]> mine = new CompletableFuture<>();
+    CompletableFuture<byte[]> first = underWay.putIfAbsent(request, mine);
+    if (first != null) {
+      shared.increment();
+      return first.thenApply(byte[]::clone);
+    }
+    mine.whenComplete((_, _) -> underWay.remove(request, mine));
+    try {
+      threads.execute(() -> complete(mine, request));
+    } catch (RejectedExecutionException _) {
+      mine.completeExceptionally(closed());
+    }
+    return mine.thenApply(byte[]::clone);
+  }
+
+  private void complete(CompletableFuture<byte[]> future, CompileRequest request) {
+    try {
+      future.complete(load(request));
+    } catch (Throwable e) {
+      // An error too must reach whoever waits; the thread has nobody else to tell.
+      failures.increment();
+      future.completeExceptionally(e);
+    }
+  }
+
+  private byte[] load(CompileRequest request) {
+    CacheKey key = request.key(compiler.version(), environment);
+    Optional<byte[]> cached = cache.get(key);
+    if (cached.isPresent()) {
+      hits.increment();
+      return cached.get();
+    }
+    misses.increment();
+    long start = System.nanoTime();
+    byte[] code;
+    try {
+      code = compiler.compile(request);
+    } finally {
+      compileNanos.add(System.nanoTime() - start);
+    }
+    cache.put(key, code);
+    return code;
+  }
+
+  /** What the service has done so far; the numbers may be of slightly different moments. */
+  public Counters counters() {
+    return new Counters(hits.sum(), misses.sum(), shared.sum(), failures.sum(), compileNanos.sum());
+  }
+
+  /** The cache behind the service. */
+  public DiskCache cache() {
+    return cache;
+  }
+
+  /**
+   * Ends the service: requests under way end in {@link ClosedException}, though a compile that has
+   * begun runs to its end in the background. Closing again does nothing.
+   */
+  @Override
+  public void close() {
+    // Not shutdownNow: an interrupt would break off the cache's file operations.
+    threads.shutdown();
+    threads.getQueue().clear();
+    List.copyOf(underWay.values()).forEach(future -> future.completeExceptionally(closed()));
+  }
+
+  private static ClosedException closed() {
+    return new ClosedException("compile service closed: expected=an open runtime");
+  }
+}

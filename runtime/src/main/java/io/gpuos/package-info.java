@@ -1,0 +1,23 @@
+/**
+ * The user API.
+ *
+ * <p>Open a runtime with {@link io.gpuos.Gpuos#open()}, make {@link io.gpuos.Tensor}s, describe an
+ * {@link io.gpuos.Operator} by an expression, and run it:
+ *
+ * <pre>{@code
+ * try (var gpu = Gpuos.open()) {
+ *   Tensor a = gpu.tensor(new float[] {1, 2, 3, 4}, 2, 2);
+ *   Tensor b = gpu.tensor(new float[] {10, 20}, 2);
+ *   Tensor y = gpu.run(Operator.of("relu(a - b) / 2"), a, b);
+ * }
+ * }</pre>
+ *
+ * <p>{@link io.gpuos.Gpuos#submit} returns at once with a {@link io.gpuos.Submission}; {@link
+ * io.gpuos.Gpuos#prepare} checks everything once and gives a {@link io.gpuos.Call} that is then
+ * submitted any number of times in nanoseconds.
+ *
+ * <p>Everything here is thread-safe unless its documentation says otherwise. Results equal
+ * sequential execution in the order of submission; operations that do not share memory run in
+ * parallel. Errors are the unchecked exceptions of {@link io.gpuos.error}.
+ */
+package io.gpuos;

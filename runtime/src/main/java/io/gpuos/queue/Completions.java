@@ -1,0 +1,105 @@
+package io.gpuos.queue;
+
+import io.gpuos.abi.ControlRecord;
+import io.gpuos.error.DeviceFaultException;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Which tasks are complete, and waiting for them. Waiting spins first, because a task takes
+ * microseconds, then sleeps ever longer; it returns as soon as the device has failed. Thread-safe.
+ */
+public final class Completions {
+
+  private static final int SPINS = 4_000;
+  private static final int YIELDS = 64;
+  private static final long SHORTEST_SLEEP_NANOS = 20_000;
+  private static final long LONGEST_SLEEP_NANOS = 1_000_000;
+
+  private final RingMemory memory;
+  private final Lease lease;
+  private volatile DeviceFaultException fault;
+
+  public Completions(RingMemory memory, Lease lease) {
+    this.memory = memory;
+    this.lease = lease;
+  }
+
+  /** Every task up to and including this sequence is complete. */
+  public long through() {
+    return memory.control().longAcquire(ControlRecord.COMPLETED_THROUGH);
+  }
+
+  /** Whether the task {@code sequence}, which must have been submitted, is complete. */
+  public boolean isComplete(long sequence) {
+    return through() - sequence >= 0
+        || memory.late().longAcquire(memory.lateOffset(sequence)) == sequence
+        || through() - sequence >= 0;
+  }
+
+  /**
+   * Waits until every task in {@code first..last} is complete.
+   *
+   * @param deadlineNanos as {@link System#nanoTime}
+   * @return false if the deadline passed first
+   * @throws DeviceFaultException if the device has failed
+   */
+  public boolean await(long first, long last, long deadlineNanos) {
+    for (long sequence = last; sequence - first >= 0; sequence--) {
+      if (through() - last >= 0) {
+        return true;
+      }
+      if (!awaitOne(sequence, deadlineNanos)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private boolean awaitOne(long sequence, long deadlineNanos) {
+    for (int spins = 0; spins < SPINS; spins++) {
+      if (isComplete(sequence)) {
+        return true;
+      }
+      Thread.onSpinWait();
+    }
+    return awaitPatiently(sequence, deadlineNanos);
+  }
+
+  private boolean awaitPatiently(long sequence, long deadlineNanos) {
+    long sleep = SHORTEST_SLEEP_NANOS;
+    for (int rounds = 0; !isComplete(sequence); rounds++) {
+      throwIfFailed();
+      lease.wake();
+      if (System.nanoTime() - deadlineNanos > 0) {
+        return isComplete(sequence);
+      }
+      if (rounds < YIELDS) {
+        Thread.yield();
+      } else {
+        LockSupport.parkNanos(this, sleep);
+        sleep = Math.min(2 * sleep, LONGEST_SLEEP_NANOS);
+      }
+    }
+    return true;
+  }
+
+  /** Ends every wait, now and later, with {@code failure}. The first failure stays. */
+  public synchronized void fail(DeviceFaultException failure) {
+    if (fault == null) {
+      fault = failure;
+    }
+  }
+
+  /** The failure that ended the device, or null. */
+  public DeviceFaultException fault() {
+    return fault;
+  }
+
+  /** Throws a new exception that names the device's failure, if it has failed. */
+  public void throwIfFailed() {
+    DeviceFaultException failure = fault;
+    if (failure != null) {
+      throw new DeviceFaultException(failure.getMessage(), failure);
+    }
+  }
+}

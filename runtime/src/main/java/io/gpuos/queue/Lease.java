@@ -1,0 +1,169 @@
+package io.gpuos.queue;
+
+import io.gpuos.abi.ControlRecord;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Host side of the lease: launches the workers when there is work and they have parked.
+ *
+ * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with a
+ * full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence, and
+ * look at the ring once more. One of the two sees the other. Workers that leave with work
+ * outstanding (their time is up, or a yield was asked) are launched again by whoever waits, or by
+ * the keeper, a thread that looks every quarter of a millisecond while workers are resident.
+ *
+ * <p>Thread-safe. {@link #wake} is on the per-task path: one volatile read when nothing is to do.
+ */
+public final class Lease implements AutoCloseable {
+
+  /** Starts the workers; the only slow thing a lease does. */
+  @FunctionalInterface
+  public interface Launcher {
+    /** Launches epoch {@code epoch}, behind workers of the epoch before that are still leaving. */
+    void launch(long epoch);
+
+    /**
+     * Looks whether the workers are still alive; called by the keeper every quarter of a millisecond
+     * while they are resident, never during a launch. Reports a failure to the completions itself.
+     */
+    default void check() {}
+  }
+
+  private static final long KEEPER_PERIOD_NANOS = 250_000;
+
+  private final SharedWords control;
+  private final Launcher launcher;
+  private final BooleanSupplier outstanding;
+  private final Thread keeper;
+
+  // Written under the monitor; a stale read on the fast path only leads to the slow path.
+  private volatile long epoch;
+  private volatile int holds;
+  private volatile boolean closed;
+  private volatile long launches;
+
+  /**
+   * @param control words of the ring this lease is for
+   * @param launcher starts the workers
+   * @param outstanding whether published tasks are not complete yet
+   * @param name of the keeper thread
+   */
+  public Lease(SharedWords control, Launcher launcher, BooleanSupplier outstanding, String name) {
+    this.control = control;
+    this.launcher = launcher;
+    this.outstanding = outstanding;
+    this.keeper = Thread.ofPlatform().daemon().name(name).unstarted(this::keep);
+    keeper.start();
+  }
+
+  /** Call after a fenced publish: launches the workers if they have parked. */
+  public void wake() {
+    if (control.longVolatile(ControlRecord.PARKED_EPOCH) - epoch >= 0) {
+      launchIfParked();
+    }
+  }
+
+  /** Number of launches so far. */
+  public long launches() {
+    return launches;
+  }
+
+  /** Number of the last launch; 0 before the first. */
+  public long epoch() {
+    return epoch;
+  }
+
+  /** Whether the workers of the last launch mean to leave or have left. */
+  public boolean parked() {
+    return control.longVolatile(ControlRecord.PARKED_EPOCH) == epoch;
+  }
+
+  private void launchIfParked() {
+    if (Thread.currentThread().isVirtual()) {
+      // A launch is a driver call, and those belong on platform threads.
+      LockSupport.unpark(keeper);
+      return;
+    }
+    synchronized (this) {
+      if (closed || holds > 0 || !parked()) {
+        return;
+      }
+      long next = epoch + 1;
+      epoch = next;
+      launches = launches + 1;
+      launcher.launch(next);
+    }
+    LockSupport.unpark(keeper);
+  }
+
+  /**
+   * Asks the workers to leave at the next task boundary and keeps them from being launched until
+   * {@link #release}. Does not wait for them. Holds nest.
+   */
+  public void hold() {
+    synchronized (this) {
+      holds = holds + 1;
+      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+    }
+  }
+
+  /** Ends one {@link #hold}; launches the workers if work is outstanding. */
+  public void release() {
+    synchronized (this) {
+      holds = holds - 1;
+    }
+    if (outstanding.getAsBoolean()) {
+      wake();
+    }
+  }
+
+  /** Asks the workers to leave at the next task boundary; they come back when there is work. */
+  public void yieldWorkers() {
+    control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+  }
+
+  /** Waits until the workers of the last launch have written that they park; false at the limit. */
+  public boolean awaitParked(Duration limit) {
+    long deadline = System.nanoTime() + limit.toNanos();
+    while (!parked()) {
+      if (System.nanoTime() - deadline > 0) {
+        return false;
+      }
+      LockSupport.parkNanos(10_000);
+    }
+    return true;
+  }
+
+  private void keep() {
+    while (!closed) {
+      if (!parked()) {
+        check();
+        LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
+      } else if (outstanding.getAsBoolean() && holds == 0) {
+        wake();
+      } else {
+        // A launch unparks; so does close. Work submitted from here on wakes the workers itself.
+        LockSupport.park(this);
+      }
+    }
+  }
+
+  /** Never between the moment an epoch is counted and the moment it is launched. */
+  private synchronized void check() {
+    if (!closed) {
+      launcher.check();
+    }
+  }
+
+  /** Asks the workers to leave for good; no launch follows. Does not wait for them. */
+  @Override
+  public void close() {
+    synchronized (this) {
+      closed = true;
+      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+    }
+    LockSupport.unpark(keeper);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * The way of a task from the submitting thread to a worker, host side; both devices share it.
+ *
+ * <ul>
+ *   <li>{@link io.gpuos.queue.SharedWords}: host memory both sides read and write, with the memory
+ *       order in each accessor's name
+ *   <li>{@link io.gpuos.queue.Region}, {@link io.gpuos.queue.RegionMap}, {@link
+ *       io.gpuos.queue.Access}: which bytes of an allocation were last written and read by which
+ *       tasks
+ *   <li>{@link io.gpuos.queue.Dependencies}: the tasks a new task has to wait for
+ *   <li>{@link io.gpuos.queue.SubmissionRing}: claim, order, write, publish
+ *   <li>{@link io.gpuos.queue.Lease}: when workers park and who wakes them
+ *   <li>{@link io.gpuos.queue.Completions}: which tasks are complete, and waiting for them
+ * </ul>
+ *
+ * <h2>Order</h2>
+ *
+ * Results equal sequential execution in the order of the sequence numbers. Taking a number and
+ * registering what the task reads and writes happen together, in the ring's ordering section: a few
+ * loads and stores under one flag, taken by compare-and-set. Everything else of a submission, and
+ * all of its execution, runs in parallel.
+ *
+ * <p>Sequences are 64-bit, wrap, and are compared by difference only.
+ */
+package io.gpuos.queue;

@@ -1,0 +1,32 @@
+# Sourced by ./gpuos: runs every test and check, then counts them. Arguments go to Maven, such as
+# -Dtest=NAME or --projects runtime.
+
+require_maven
+mkdir -p "$root/target"
+tests_begin=$root/target/tests.begin
+touch "$tests_begin"
+
+tests_status=0
+mvn --batch-mode --no-transfer-progress --file "$root/pom.xml" \
+  -Dtoolchain.jdk.env=JAVA_HOME -Dgpuos.commit="$(commit)" "$@" verify || tests_status=$?
+
+# of_this_run FILE: whether this run wrote it.
+of_this_run() {
+  [ -n "$(find "$1" -newer "$tests_begin" 2>/dev/null)" ]
+}
+
+concurrency_log=$root/concurrency-tests/target/jcstress.log
+if of_this_run "$concurrency_log"; then
+  sed -n '/^  Failed tests: [0-9]/,/^  All remaining/p; /^  Error tests: [0-9]/,/^  All/p' \
+    "$concurrency_log"
+  sed -n 's/^(Results: \(.*\))$/concurrency tests: \1/p' "$concurrency_log" | tail -n 1
+fi
+
+# Sums the reports of this run.
+find "$root"/*/target/surefire-reports "$root"/*/target/failsafe-reports -name 'TEST-*.xml' \
+  -newer "$tests_begin" -exec sed -n '/<testsuite /,/>/p' {} + 2>/dev/null | awk '
+    function sum(name) { return match($0, " " name "=\"[0-9]+\"") \
+        ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : 0 }
+    { tests += sum("tests"); failed += sum("failures") + sum("errors"); skipped += sum("skipped") }
+    END { printf "tests: run=%d, failed=%d, skipped=%d\n", tests - skipped, failed, skipped }'
+exit "$tests_status"
