@@ -93,7 +93,7 @@ public final class MemoryPool implements AutoCloseable {
           new Chunk(
               chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.lastUse));
     }
-    Block block = new Block(chunk.address, rounded, ring.reuse(rounded, chunk.lastUse));
+    Block block = new Block(chunk.address, rounded, ring.history(rounded, chunk.lastUse));
     used.put(chunk.address, block);
     slabOf.put(chunk.address, chunk.slab);
     usedBytes += rounded;

@@ -1,9 +1,7 @@
 package io.gpuos.queue;
 
 import io.gpuos.abi.TaskRecord;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 
 /**
  * An operator bound to its operands, ready to be submitted any number of times: everything a record
@@ -13,13 +11,12 @@ import java.util.List;
  * all tiles of one submission have consecutive sequences.
  */
 public final class Invocation {
-  /** Longs of a record; those of the unused sectors are never written. */
-  private static final int WORDS = TaskRecord.BYTES / Long.BYTES;
+  private static final int SECTOR_WORDS = TaskRecord.SECTOR_BYTES / Long.BYTES;
 
   final int operator;
 
-  /** Image of the record of the first tile, without stamps and dependencies. */
-  final long[] image = new long[WORDS];
+  /** Image of the record of the first tile: the sectors in use, without stamps and dependencies. */
+  final long[] image;
 
   /** Sectors after the first that hold anything; dependencies may need more. */
   final int sectors;
@@ -28,11 +25,19 @@ public final class Invocation {
   final Access[] writes;
   final int tiles;
 
-  /** Regions of the reads, then of the writes. Guarded by the ordering section. */
-  private Region[] regions;
+  /** Histories of what is read, then of what is written. */
+  final RegionMap[] maps;
 
-  private int readRegions;
+  /**
+   * For each of {@link #maps} the offset of its one region and the map's version then; see {@link
+   * #isResolved}. Guarded by the ordering section.
+   */
+  final int[] resolved;
 
+  /** Whether every operand is one region; set by {@link #resolve}. */
+  boolean simple;
+
+  private boolean everResolved;
   private final long positions;
   private final int tilePositions;
   private final boolean linear;
@@ -44,12 +49,18 @@ public final class Invocation {
     linear = builder.linear;
     reads = builder.reads;
     writes = builder.writes;
+    maps = new RegionMap[reads.length + writes.length];
+    for (int k = 0; k < maps.length; k++) {
+      maps[k] = (k < reads.length ? reads[k] : writes[k - reads.length]).map();
+    }
+    resolved = new int[2 * maps.length];
     positions = builder.positions;
     operandCount = builder.operandCount;
     strideBytes = Arrays.copyOf(builder.strideBytes, operandCount);
     tilePositions = (int) Math.min(builder.tilePositions, Math.max(1, positions));
     tiles = (int) Math.max(1, Math.ceilDiv(positions, (long) tilePositions));
     sectors = linear || tiles == 1 ? TaskRecord.sectors(operandCount) : 3;
+    image = new long[(sectors + 1) * SECTOR_WORDS];
     put(TaskRecord.LOGICAL_OPERATOR, operator);
     put(TaskRecord.SPACE, builder.space);
     put(TaskRecord.COUNT, count(0));
@@ -76,43 +87,29 @@ public final class Invocation {
     }
   }
 
-  /**
-   * The regions read, then those written; {@link #readRegions} of them are read. Looks again only
-   * after a new view has split one. Inside the ordering section.
-   */
-  Region[] regions(long completedThrough) {
-    Region[] current = regions;
-    if (current != null) {
-      boolean stale = false;
-      for (Region region : current) {
-        stale |= region.stale;
-      }
-      if (!stale) {
-        return current;
-      }
+  /** Whether {@link #resolved} holds. Inside the ordering section. */
+  boolean isResolved() {
+    boolean current = everResolved;
+    for (int k = 0; k < maps.length; k++) {
+      current &= resolved[2 * k + 1] == maps[k].version;
     }
-    return resolve(completedThrough);
+    return current;
   }
 
-  private Region[] resolve(long completedThrough) {
-    // Splitting one operand's region may stale another's that was looked up before it.
-    for (boolean settled = false; !settled; ) {
-      List<Region> found = new ArrayList<>();
-      for (Access access : reads) {
-        found.addAll(Arrays.asList(access.regions(completedThrough)));
+  /** Looks the operands' regions up; needed again only after a split. Inside the section. */
+  void resolve(long completedThrough) {
+    // Splitting for one operand may change what was looked up for another before it.
+    while (!isResolved()) {
+      everResolved = true;
+      simple = true;
+      for (int k = 0; k < maps.length; k++) {
+        Access access = k < reads.length ? reads[k] : writes[k - reads.length];
+        int[] offsets = access.offsets(completedThrough);
+        simple &= offsets.length == 1;
+        resolved[2 * k] = offsets.length == 1 ? offsets[0] : -1;
+        resolved[2 * k + 1] = maps[k].version;
       }
-      readRegions = found.size();
-      for (Access access : writes) {
-        found.addAll(Arrays.asList(access.regions(completedThrough)));
-      }
-      settled = found.stream().noneMatch(region -> region.stale);
-      regions = found.toArray(Region[]::new);
     }
-    return regions;
-  }
-
-  int readRegions() {
-    return readRegions;
   }
 
   /** Records one submission takes. */

@@ -237,24 +237,53 @@ public final class SubmissionRing {
   }
 
   private void register(Invocation invocation, long first, long last) {
-    long completed = completedThrough;
-    Region[] regions = invocation.regions(completed);
-    int reads = invocation.readRegions();
-    dependencies.reset(completed);
-    for (int k = 0; k < regions.length; k++) {
-      Region region = regions[k];
-      if (region.written) {
-        dependencies.add(region.writeFirst, region.writeLast);
-      }
-      if (k >= reads && region.read) {
-        dependencies.add(region.readFirst, region.readLast);
-      }
+    dependencies.reset(completedThrough);
+    if (!invocation.isResolved()) {
+      invocation.resolve(completedThrough);
+    }
+    if (!invocation.simple) {
+      registerRegions(invocation, first, last);
+      return;
+    }
+    RegionMap[] maps = invocation.maps;
+    int[] resolved = invocation.resolved;
+    int reads = invocation.reads.length;
+    for (int k = 0; k < reads; k++) {
+      maps[k].dependRead(resolved[2 * k], dependencies);
+    }
+    for (int k = reads; k < maps.length; k++) {
+      maps[k].dependWrite(resolved[2 * k], dependencies);
     }
     for (int k = 0; k < reads; k++) {
-      regions[k].noteRead(first, last);
+      maps[k].noteRead(resolved[2 * k], first, last);
     }
-    for (int k = reads; k < regions.length; k++) {
-      regions[k].noteWrite(first, last);
+    for (int k = reads; k < maps.length; k++) {
+      maps[k].noteWrite(resolved[2 * k], first, last);
+    }
+  }
+
+  /** The same for operands of several regions, or none. */
+  private void registerRegions(Invocation invocation, long first, long last) {
+    long completed = completedThrough;
+    for (Access access : invocation.reads) {
+      for (int offset : access.offsets(completed)) {
+        access.map().dependRead(offset, dependencies);
+      }
+    }
+    for (Access access : invocation.writes) {
+      for (int offset : access.offsets(completed)) {
+        access.map().dependWrite(offset, dependencies);
+      }
+    }
+    for (Access access : invocation.reads) {
+      for (int offset : access.offsets(completed)) {
+        access.map().noteRead(offset, first, last);
+      }
+    }
+    for (Access access : invocation.writes) {
+      for (int offset : access.offsets(completed)) {
+        access.map().noteWrite(offset, first, last);
+      }
     }
   }
 
@@ -303,8 +332,11 @@ public final class SubmissionRing {
     }
   }
 
-  /** The three operands of a sector, which follow its stamp. */
+  /** The three operands of a sector, which follow its stamp; none if only dependencies need it. */
   private void putOperands(long sector, long[] image, int word) {
+    if (word >= image.length) {
+      return;
+    }
     records.putLongPlain(sector + 8, image[word]);
     records.putLongPlain(sector + 16, image[word + 1]);
     records.putLongPlain(sector + 24, image[word + 2]);
@@ -399,18 +431,21 @@ public final class SubmissionRing {
     try {
       completedThrough = completions.through();
       last = completedThrough;
-      for (Region region : access.regions(completedThrough)) {
-        if (region.written && region.writeLast - last > 0) {
-          last = region.writeLast;
-        }
-        if (forWrite && region.read && region.readLast - last > 0) {
-          last = region.readLast;
+      RegionMap map = access.map();
+      for (int offset : access.offsets(completedThrough)) {
+        last = later(last, map.state[offset + RegionMap.WRITE_LAST]);
+        if (forWrite) {
+          last = later(last, map.state[offset + RegionMap.READ_LAST]);
         }
       }
     } finally {
       leave();
     }
     return awaitThroughConflicts(last, deadlineNanos);
+  }
+
+  private static long later(long a, long b) {
+    return a - b > 0 ? a : b;
   }
 
   private boolean awaitThroughConflicts(long last, long deadlineNanos) {
@@ -423,23 +458,19 @@ public final class SubmissionRing {
     return memory.firstSequence() - 1;
   }
 
-  /** Last sequence that used any byte of {@code map}; {@link #beforeAll} if none did. */
+  /** Last sequence that used any byte of {@code map}. */
   public long lastUse(RegionMap map) {
     enter();
     try {
-      return map.lastUse(beforeAll());
+      return map.lastUse();
     } finally {
       leave();
     }
   }
 
-  /** A history for memory that tasks up to {@code lastUse} may still be using. */
-  public RegionMap reuse(long bytes, long lastUse) {
-    RegionMap map = new RegionMap(bytes);
-    if (lastUse - completions.through() > 0) {
-      map.inherit(lastUse);
-    }
-    return map;
+  /** A history for {@code bytes} bytes that tasks up to {@code lastUse} may still be using. */
+  public RegionMap history(long bytes, long lastUse) {
+    return new RegionMap(bytes, lastUse);
   }
 
   /** Waits until everything submitted so far is complete; false if the deadline passed first. */
