@@ -194,6 +194,16 @@ public final class Call implements AutoCloseable {
     return new Submission(runtime, results, last - Math.max(0, tiles - 1), last);
   }
 
+  Gpuos runtime() {
+    return runtime;
+  }
+
+  /** What one submission submits. */
+  Invocation[] invocations() {
+    checkOpen();
+    return steps;
+  }
+
   /** Tasks one submission takes. */
   public int tasks() {
     return tiles;

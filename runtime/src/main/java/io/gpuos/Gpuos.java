@@ -186,6 +186,15 @@ public final class Gpuos implements AutoCloseable {
     return Call.create(this, operator, out, inputs);
   }
 
+  /**
+   * Gathers calls of this runtime to be submitted together, in order, any number of times. Tasks of
+   * other threads may come between the calls of a batch.
+   */
+  public Batch batch(List<Call> calls) {
+    checkOpen();
+    return Batch.of(this, calls);
+  }
+
   private void checkOperands(Operator operator, Tensor[] inputs) {
     checkOpen();
     if (inputs.length != operator.inputs().size()) {

@@ -66,6 +66,8 @@ public final class TaskRecord {
   public static final int AFTER_1 = RECORD.offset("after1");
   public static final int STAMP_3 = RECORD.offset("stamp3");
   public static final int FIRST = RECORD.offset("first");
+  private static final int OPERAND_0 = RECORD.offset("operand0");
+  private static final int OPERAND_1 = RECORD.offset("operand1");
 
   /** A tile starts at a multiple of this many positions. */
   public static final int POSITIONS_PER_FIRST = 256;
@@ -74,9 +76,7 @@ public final class TaskRecord {
 
   /** Byte offset of operand {@code index}, 0 to 9. */
   public static int operand(int index) {
-    return index == 0
-        ? RECORD.offset("operand0")
-        : RECORD.offset("operand1") + 8 * (index - 1) + 8 * ((index - 1) / 3);
+    return index == 0 ? OPERAND_0 : OPERAND_1 + 8 * (index - 1) + 8 * ((index - 1) / 3);
   }
 
   /** Sectors after the first that hold {@code operands} operands: 0 to 3. */

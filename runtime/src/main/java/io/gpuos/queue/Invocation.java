@@ -1,7 +1,9 @@
 package io.gpuos.queue;
 
 import io.gpuos.abi.TaskRecord;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * An operator bound to its operands, ready to be submitted any number of times: everything a record
@@ -11,32 +13,106 @@ import java.util.Arrays;
  * all tiles of one submission have consecutive sequences.
  */
 public final class Invocation {
+  /** Longs of a record; those of the unused sectors are never written. */
+  private static final int WORDS = TaskRecord.BYTES / Long.BYTES;
+
   final int operator;
-  final int space;
-  final int flags;
+
+  /** Image of the record of the first tile, without stamps and dependencies. */
+  final long[] image = new long[WORDS];
+
+  /** Sectors after the first that hold anything; dependencies may need more. */
   final int sectors;
-  final long[] operands;
-  final int[] strideBytes;
-  final boolean linear;
+
   final Access[] reads;
   final Access[] writes;
-  final long positions;
-  final int tilePositions;
   final int tiles;
+
+  /** Regions of the reads, then of the writes. Guarded by the ordering section. */
+  private Region[] regions;
+
+  private int readRegions;
+
+  private final long positions;
+  private final int tilePositions;
+  private final boolean linear;
+  private final int operandCount;
+  private final int[] strideBytes;
 
   private Invocation(Builder builder) {
     operator = builder.operator;
-    space = builder.space;
     linear = builder.linear;
-    operands = Arrays.copyOf(builder.operands, builder.operandCount);
-    strideBytes = Arrays.copyOf(builder.strideBytes, builder.operandCount);
     reads = builder.reads;
     writes = builder.writes;
     positions = builder.positions;
+    operandCount = builder.operandCount;
+    strideBytes = Arrays.copyOf(builder.strideBytes, operandCount);
     tilePositions = (int) Math.min(builder.tilePositions, Math.max(1, positions));
     tiles = (int) Math.max(1, Math.ceilDiv(positions, (long) tilePositions));
-    sectors = linear || tiles == 1 ? TaskRecord.sectors(operands.length) : 3;
-    flags = linear ? TaskRecord.FLAG_LINEAR : 0;
+    sectors = linear || tiles == 1 ? TaskRecord.sectors(operandCount) : 3;
+    put(TaskRecord.LOGICAL_OPERATOR, operator);
+    put(TaskRecord.SPACE, builder.space);
+    put(TaskRecord.COUNT, count(0));
+    put(TaskRecord.FLAGS, linear ? TaskRecord.FLAG_LINEAR : 0);
+    for (int k = 0; k < operandCount; k++) {
+      image[TaskRecord.operand(k) / Long.BYTES] = builder.operands[k];
+    }
+  }
+
+  /** Puts the 32-bit word at byte {@code offset} of the image; the host is little-endian. */
+  private void put(int offset, int value) {
+    image[offset / Long.BYTES] |= Integer.toUnsignedLong(value) << offset % Long.BYTES * 8;
+  }
+
+  /** Makes {@code image}, a copy of {@link #image}, that of tile {@code tile}. */
+  void moveTo(int tile, long[] target) {
+    int count = TaskRecord.COUNT / Long.BYTES;
+    target[count] = image[count] & ~0xffffffffL | count(tile);
+    if (linear) {
+      for (int k = 0; k < operandCount; k++) {
+        int word = TaskRecord.operand(k) / Long.BYTES;
+        target[word] = image[word] + (long) tile * tilePositions * strideBytes[k];
+      }
+    }
+  }
+
+  /**
+   * The regions read, then those written; {@link #readRegions} of them are read. Looks again only
+   * after a new view has split one. Inside the ordering section.
+   */
+  Region[] regions(long completedThrough) {
+    Region[] current = regions;
+    if (current != null) {
+      boolean stale = false;
+      for (Region region : current) {
+        stale |= region.stale;
+      }
+      if (!stale) {
+        return current;
+      }
+    }
+    return resolve(completedThrough);
+  }
+
+  private Region[] resolve(long completedThrough) {
+    // Splitting one operand's region may stale another's that was looked up before it.
+    for (boolean settled = false; !settled; ) {
+      List<Region> found = new ArrayList<>();
+      for (Access access : reads) {
+        found.addAll(Arrays.asList(access.regions(completedThrough)));
+      }
+      readRegions = found.size();
+      for (Access access : writes) {
+        found.addAll(Arrays.asList(access.regions(completedThrough)));
+      }
+      settled = found.stream().noneMatch(region -> region.stale);
+      regions = found.toArray(Region[]::new);
+    }
+    return regions;
+  }
+
+  int readRegions() {
+    return readRegions;
   }
 
   /** Records one submission takes. */
@@ -52,11 +128,6 @@ public final class Invocation {
   /** Positions of tile {@code tile}. */
   int count(int tile) {
     return (int) Math.min(tilePositions, positions - (long) tile * tilePositions);
-  }
-
-  /** Operand {@code index} of tile {@code tile}: linear addresses point at the tile's start. */
-  long operand(int index, int tile) {
-    return operands[index] + (long) tile * tilePositions * strideBytes[index];
   }
 
   /** First position of tile {@code tile}, in the record's unit. */
@@ -131,12 +202,7 @@ public final class Invocation {
     }
 
     public Invocation build() {
-      Invocation invocation = new Invocation(this);
-      if (!linear) {
-        // A record addresses tiles itself; operands stay where they are.
-        Arrays.fill(invocation.strideBytes, 0);
-      }
-      return invocation;
+      return new Invocation(this);
     }
   }
 }
