@@ -9,8 +9,8 @@ import java.util.List;
 
 /**
  * Many prepared calls, submitted together: the cheapest way to submit, since neighbours share the
- * cost of ordering and publishing. Results equal submitting the calls one by one. The calls must stay
- * open. Thread-safe; {@link #submit} allocates nothing.
+ * cost of ordering and publishing. Results equal submitting the calls one by one. The calls must
+ * stay open. Thread-safe; {@link #submit} allocates nothing.
  */
 public final class Batch {
 
@@ -38,8 +38,8 @@ public final class Batch {
    * Submits every call in order.
    *
    * @return sequence of the last task, for {@link Gpuos#await}
-   * @throws io.gpuos.error.RingFullException if the ring stays full; what was submitted before stays
-   *     submitted
+   * @throws io.gpuos.error.RingFullException if the ring stays full; what was submitted before
+   *     stays submitted
    */
   public long submit() {
     return ring.submitAll(invocations);

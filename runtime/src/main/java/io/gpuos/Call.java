@@ -149,7 +149,10 @@ public final class Call implements AutoCloseable {
     return Overlap.between(a.address(), a.layout(), b.address(), b.layout());
   }
 
-  /** Whether input {@code input} is read by a reduction, or a step, that comes with or after the write. */
+  /**
+   * Whether input {@code input} is read by a reduction, or a step, that comes with or after the
+   * write.
+   */
   private static boolean readsAfterWrite(Binding binding, int output, int input) {
     boolean written = false;
     for (Binding.Step step : binding.steps()) {

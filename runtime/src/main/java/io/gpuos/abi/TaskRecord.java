@@ -9,8 +9,8 @@ import static io.gpuos.abi.Field.Type.U64;
  * <p>A worker polls a slot with one coalesced read and takes what that same read brought. Memory is
  * read in sectors, and two sectors of one read may be of different age, so every sector carries its
  * own stamp: the low 32 bits of the sequence. The host writes each sector's words before its stamp
- * and the full 64-bit sequence last; a worker accepts the record when the sequence and the stamps of
- * all sectors in use are the ones it waits for.
+ * and the full 64-bit sequence last; a worker accepts the record when the sequence and the stamps
+ * of all sectors in use are the ones it waits for.
  */
 public final class TaskRecord {
 
@@ -45,7 +45,11 @@ public final class TaskRecord {
           .word(U32, "flags", "bits", "GPUOS_FLAG_*; bits 28..29: sectors in use after the first")
           .words(U64, "operand0", 1, "address or bits", "operand 0")
           .word(U32, "stamp1", "sequence", "low half of the sequence")
-          .word(U32, "after0", "distances", "first range of tasks to wait for: far << 16 | near; 0: none")
+          .word(
+              U32,
+              "after0",
+              "distances",
+              "first range of tasks to wait for: far << 16 | near; 0: none")
           .words(U64, "operand1", 3, "address or bits", "operands 1 to 3")
           .word(U32, "stamp2", "sequence", "low half of the sequence")
           .word(U32, "after1", "distances", "second range of tasks to wait for")

@@ -1,8 +1,8 @@
 package io.gpuos.queue;
 
 /**
- * The bytes one tensor touches, resolved to regions once and again only after a split. Immutable but
- * for that memo, which the ring's ordering section guards.
+ * The bytes one tensor touches, resolved to regions once and again only after a split. Immutable
+ * but for that memo, which the ring's ordering section guards.
  */
 public final class Access {
 

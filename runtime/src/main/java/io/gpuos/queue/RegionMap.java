@@ -4,14 +4,15 @@ import java.util.Arrays;
 
 /**
  * Access history of one allocation: disjoint regions in address order that cover it. Regions are
- * split where a view begins or ends, so that any view is a union of whole regions, and views that do
- * not overlap never share one. Guarded by the ring's ordering section.
+ * split where a view begins or ends, so that any view is a union of whole regions, and views that
+ * do not overlap never share one. Guarded by the ring's ordering section.
  *
  * <p>A region's history is four longs of {@link #state}, at an offset that never changes while the
- * {@link #version} stays the same: the closed ranges of sequences of its last write and of the reads
- * since. Ranges, because one operation may be several tiles and a write must wait for every reader.
- * A region without reads since its last write has a last read that is not after the last write.
- * Neighbours in memory are neighbours in the array, which is what makes registering a task cheap.
+ * {@link #version} stays the same: the closed ranges of sequences of its last write and of the
+ * reads since. Ranges, because one operation may be several tiles and a write must wait for every
+ * reader. A region without reads since its last write has a last read that is not after the last
+ * write. Neighbours in memory are neighbours in the array, which is what makes registering a task
+ * cheap.
  */
 public final class RegionMap {
 
@@ -43,8 +44,8 @@ public final class RegionMap {
    * History of an allocation.
    *
    * @param bytes its size, at least 1
-   * @param past a sequence whose task, and those before it, may still use the memory; later accesses
-   *     wait for it
+   * @param past a sequence whose task, and those before it, may still use the memory; later
+   *     accesses wait for it
    */
   public RegionMap(long bytes, long past) {
     this.bytes = bytes;
@@ -80,7 +81,9 @@ public final class RegionMap {
     return Arrays.copyOfRange(offsets, first, last);
   }
 
-  /** Makes {@code position} a region boundary; returns the index of the region that begins there. */
+  /**
+   * Makes {@code position} a region boundary; returns the index of the region that begins there.
+   */
   private int splitAt(long position) {
     int found = Arrays.binarySearch(begins, 0, count, position);
     if (found >= 0) {

@@ -19,7 +19,9 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class SubmissionRing {
 
-  /** Returned by {@link #trySubmit} when the ring has no room. No sequence can be mistaken for it. */
+  /**
+   * Returned by {@link #trySubmit} when the ring has no room. No sequence can be mistaken for it.
+   */
   public static final boolean REFUSED = false;
 
   /** Invocations that {@link #submitAll} submits in one stay in the ordering section. */
@@ -182,7 +184,8 @@ public final class SubmissionRing {
 
   /**
    * Submits many invocations in order, a few dozen at a time: cheaper than one by one, because a
-   * group shares the ordering section and the fence. Tasks of other threads may come between groups.
+   * group shares the ordering section and the fence. Tasks of other threads may come between
+   * groups.
    *
    * @return sequence of the last tile of the last one
    * @throws RingFullException if there is no room within the configured wait; what was submitted
@@ -213,8 +216,7 @@ public final class SubmissionRing {
   }
 
   /** Writes the records of claimed sequences {@code first} and following. */
-  private void publish(
-      Invocation invocation, long first, int after0, int after1, boolean fenced) {
+  private void publish(Invocation invocation, long first, int after0, int after1, boolean fenced) {
     int tiles = invocation.tiles;
     int written = 0;
     try {
