@@ -136,33 +136,46 @@ public final class RegionMap {
     return a - b > 0 ? a : b;
   }
 
-  /** Adds the tasks a reader of the region at {@code offset} waits for. */
-  void dependRead(int offset, Dependencies dependencies) {
-    dependencies.add(state[offset + WRITE_FIRST], state[offset + WRITE_LAST]);
-  }
-
-  /** Adds the tasks a writer of the region at {@code offset} waits for. */
-  void dependWrite(int offset, Dependencies dependencies) {
-    long writeLast = state[offset + WRITE_LAST];
-    dependencies.add(state[offset + WRITE_FIRST], writeLast);
-    long readLast = state[offset + READ_LAST];
-    if (readLast - writeLast > 0) {
-      dependencies.add(state[offset + READ_FIRST], readLast);
+  /**
+   * The tasks {@code first..last} read the region at {@code offset}: adds what they wait for, and
+   * notes them.
+   */
+  void read(int offset, long first, long last, long completedThrough, Dependencies dependencies) {
+    long[] words = state;
+    long writeLast = words[offset + WRITE_LAST];
+    if (writeLast - completedThrough > 0) {
+      addBefore(first, words[offset + WRITE_FIRST], writeLast, dependencies);
     }
-  }
-
-  /** The tasks {@code first..last} read the region at {@code offset}. */
-  void noteRead(int offset, long first, long last) {
-    if (state[offset + READ_LAST] - state[offset + WRITE_LAST] <= 0) {
-      state[offset + READ_FIRST] = first;
+    if (words[offset + READ_LAST] - writeLast <= 0) {
+      words[offset + READ_FIRST] = first;
     }
-    state[offset + READ_LAST] = last;
+    words[offset + READ_LAST] = last;
   }
 
-  /** The tasks {@code first..last} write the region at {@code offset}. */
-  void noteWrite(int offset, long first, long last) {
-    state[offset + WRITE_FIRST] = first;
-    state[offset + WRITE_LAST] = last;
-    state[offset + READ_LAST] = last;
+  /** The tasks {@code first..last} write the region at {@code offset}; as {@link #read}. */
+  void write(int offset, long first, long last, long completedThrough, Dependencies dependencies) {
+    long[] words = state;
+    long writeLast = words[offset + WRITE_LAST];
+    if (writeLast - completedThrough > 0) {
+      addBefore(first, words[offset + WRITE_FIRST], writeLast, dependencies);
+    }
+    long readLast = words[offset + READ_LAST];
+    if (readLast - completedThrough > 0 && readLast - writeLast > 0) {
+      addBefore(first, words[offset + READ_FIRST], readLast, dependencies);
+    }
+    words[offset + WRITE_FIRST] = first;
+    words[offset + WRITE_LAST] = last;
+    words[offset + READ_LAST] = last;
+  }
+
+  /**
+   * Adds the tasks {@code from..to} that come before {@code first}: another operand of the same tasks
+   * may have noted them here already.
+   */
+  private static void addBefore(long first, long from, long to, Dependencies dependencies) {
+    long end = to - first >= 0 ? first - 1 : to;
+    if (end - from >= 0) {
+      dependencies.add(from, end);
+    }
   }
 }

@@ -27,6 +27,9 @@ public final class SubmissionRing {
   /** Invocations that {@link #submitAll} submits in one stay in the ordering section. */
   private static final int GROUP = 32;
 
+  /** Invocations of an analysed batch between two looks whether the workers are awake. */
+  private static final int WAKE_EVERY = 256;
+
   private static final VarHandle SECTION;
   private static final VarHandle TAIL;
 
@@ -54,6 +57,11 @@ public final class SubmissionRing {
 
   private long completedThrough;
   private final Dependencies dependencies = new Dependencies();
+
+  // A batch whose accesses are not registered yet, see settle(); guarded by the section.
+  private AnalysedBatch unregistered;
+  private long unregisteredFirst;
+
   private volatile boolean closed;
 
   /**
@@ -169,6 +177,77 @@ public final class SubmissionRing {
     }
   }
 
+  /**
+   * Submits a batch whose inner dependencies are known. While nothing else is outstanding, that is
+   * all there is to know: nothing is registered, and each task costs little more than its record.
+   * Otherwise as {@link #submitAll}.
+   *
+   * @return sequence of the last tile of the last invocation
+   */
+  public long submit(AnalysedBatch batch) {
+    if (batch.tiles > memory.capacity()) {
+      return submitAll(batch.invocations);
+    }
+    enterOpen();
+    settle();
+    long first = tail;
+    completedThrough = completions.through();
+    if (first - 1 - completedThrough > 0) {
+      leave();
+      return submitAll(batch.invocations);
+    }
+    unregistered = batch;
+    unregisteredFirst = first;
+    TAIL.setRelease(this, first + batch.tiles);
+    leave();
+    publish(batch, first);
+    return first + batch.tiles - 1;
+  }
+
+  private void publish(AnalysedBatch batch, long first) {
+    long next = first;
+    long end = first + batch.tiles;
+    try {
+      for (int k = 0; k < batch.invocations.length; k++) {
+        Invocation invocation = batch.invocations[k];
+        boolean fenced = k % WAKE_EVERY == 0 || k == batch.invocations.length - 1;
+        long at = next;
+        next += invocation.tiles;
+        publish(invocation, at, batch.after0[k], batch.after1[k], fenced);
+        if (fenced) {
+          // Early, so that parked workers start while the rest is being written.
+          lease.wake();
+        }
+      }
+    } finally {
+      if (next != end) {
+        bury(next, end - 1);
+        lease.wake();
+      }
+    }
+  }
+
+  /**
+   * Registers what an analysed batch reads and writes, if it is still running: its submission left
+   * that for whoever comes next, which under a submit-and-wait rhythm is nobody.
+   */
+  private void settle() {
+    AnalysedBatch batch = unregistered;
+    if (batch == null) {
+      return;
+    }
+    unregistered = null;
+    completedThrough = completions.through();
+    long first = unregisteredFirst;
+    if (first + batch.tiles - 1 - completedThrough <= 0) {
+      return;
+    }
+    for (Invocation invocation : batch.invocations) {
+      register(invocation, first, first + invocation.tiles - 1);
+      first += invocation.tiles;
+    }
+  }
+
   /** Inside the ordering section. The last record is published with a fence. */
   private long submitRange(Invocation[] invocations, int from, int to) {
     for (int k = from; k < to; k++) {
@@ -238,53 +317,38 @@ public final class SubmissionRing {
     }
   }
 
+  /** Notes what the tasks {@code first..last} read and write, and collects what they wait for. */
   private void register(Invocation invocation, long first, long last) {
-    dependencies.reset(completedThrough);
+    long completed = completedThrough;
+    dependencies.reset(completed);
     if (!invocation.isResolved()) {
-      invocation.resolve(completedThrough);
-    }
-    if (!invocation.simple) {
-      registerRegions(invocation, first, last);
-      return;
+      invocation.resolve(completed);
     }
     RegionMap[] maps = invocation.maps;
     int[] resolved = invocation.resolved;
     int reads = invocation.reads.length;
-    for (int k = 0; k < reads; k++) {
-      maps[k].dependRead(resolved[2 * k], dependencies);
-    }
-    for (int k = reads; k < maps.length; k++) {
-      maps[k].dependWrite(resolved[2 * k], dependencies);
+    if (!invocation.simple) {
+      registerRegions(invocation, first, last, completed);
+      return;
     }
     for (int k = 0; k < reads; k++) {
-      maps[k].noteRead(resolved[2 * k], first, last);
+      maps[k].read(resolved[2 * k], first, last, completed, dependencies);
     }
     for (int k = reads; k < maps.length; k++) {
-      maps[k].noteWrite(resolved[2 * k], first, last);
+      maps[k].write(resolved[2 * k], first, last, completed, dependencies);
     }
   }
 
   /** The same for operands of several regions, or none. */
-  private void registerRegions(Invocation invocation, long first, long last) {
-    long completed = completedThrough;
+  private void registerRegions(Invocation invocation, long first, long last, long completed) {
     for (Access access : invocation.reads) {
       for (int offset : access.offsets(completed)) {
-        access.map().dependRead(offset, dependencies);
+        access.map().read(offset, first, last, completed, dependencies);
       }
     }
     for (Access access : invocation.writes) {
       for (int offset : access.offsets(completed)) {
-        access.map().dependWrite(offset, dependencies);
-      }
-    }
-    for (Access access : invocation.reads) {
-      for (int offset : access.offsets(completed)) {
-        access.map().noteRead(offset, first, last);
-      }
-    }
-    for (Access access : invocation.writes) {
-      for (int offset : access.offsets(completed)) {
-        access.map().noteWrite(offset, first, last);
+        access.map().write(offset, first, last, completed, dependencies);
       }
     }
   }
@@ -384,12 +448,8 @@ public final class SubmissionRing {
       throw new IllegalArgumentException(
           "too many tiles: tiles=" + tiles + ", expected=at most " + maxTiles());
     }
-    enter();
-    if (closed) {
-      leave();
-      completions.throwIfFailed();
-      throw new ClosedException("runtime closed: expected=an open runtime; open a new one");
-    }
+    enterOpen();
+    settle();
     long last = tail + tiles - 1;
     if (last - completedThrough > memory.capacity()) {
       completedThrough = completions.through();
@@ -399,6 +459,15 @@ public final class SubmissionRing {
       }
     }
     return true;
+  }
+
+  private void enterOpen() {
+    enter();
+    if (closed) {
+      leave();
+      completions.throwIfFailed();
+      throw new ClosedException("runtime closed: expected=an open runtime; open a new one");
+    }
   }
 
   private void awaitRoom(int tiles) {
@@ -431,6 +500,7 @@ public final class SubmissionRing {
     long last;
     enter();
     try {
+      settle();
       completedThrough = completions.through();
       last = completedThrough;
       RegionMap map = access.map();
@@ -464,6 +534,7 @@ public final class SubmissionRing {
   public long lastUse(RegionMap map) {
     enter();
     try {
+      settle();
       return map.lastUse();
     } finally {
       leave();
