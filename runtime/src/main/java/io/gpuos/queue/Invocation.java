@@ -87,6 +87,37 @@ public final class Invocation {
     }
   }
 
+  /**
+   * Writes the whole record of tile {@code tile}, but for sequence and stamps, to {@code target} from
+   * {@code at} on.
+   *
+   * @param sequence that {@code dependencies} are relative to
+   * @param room longs there are
+   * @return false if the record does not fit
+   */
+  boolean writeImage(
+      int tile, Dependencies dependencies, long sequence, long[] target, int at, int room) {
+    int needed = Math.max(sectors, dependencies.count());
+    if ((needed + 1) * SECTOR_WORDS > room) {
+      return false;
+    }
+    long[] record = new long[(needed + 1) * SECTOR_WORDS];
+    System.arraycopy(image, 0, record, 0, image.length);
+    moveTo(tile, record);
+    record[TaskRecord.FLAGS / Long.BYTES] |= (long) needed << TaskRecord.SECTORS_SHIFT + 32;
+    if (needed >= 1) {
+      record[TaskRecord.STAMP_1 / Long.BYTES] = (long) dependencies.after0(sequence) << 32;
+    }
+    if (needed >= 2) {
+      record[TaskRecord.STAMP_2 / Long.BYTES] = (long) dependencies.after1(sequence) << 32;
+    }
+    if (needed >= 3) {
+      record[TaskRecord.STAMP_3 / Long.BYTES] = (long) first(tile) << 32;
+    }
+    System.arraycopy(record, 0, target, at, record.length);
+    return true;
+  }
+
   /** Whether {@link #resolved} holds. Inside the ordering section. */
   boolean isResolved() {
     boolean current = everResolved;

@@ -185,7 +185,7 @@ public final class SubmissionRing {
    * @return sequence of the last tile of the last invocation
    */
   public long submit(AnalysedBatch batch) {
-    if (batch.tiles > memory.capacity()) {
+    if (batch.records > memory.capacity()) {
       return submitAll(batch.invocations);
     }
     enterOpen();
@@ -198,32 +198,51 @@ public final class SubmissionRing {
     }
     unregistered = batch;
     unregisteredFirst = first;
-    TAIL.setRelease(this, first + batch.tiles);
+    TAIL.setRelease(this, first + batch.records);
     leave();
     publish(batch, first);
-    return first + batch.tiles - 1;
+    return first + batch.records - 1;
   }
 
   private void publish(AnalysedBatch batch, long first) {
-    long next = first;
-    long end = first + batch.tiles;
+    int records = batch.records;
+    int written = 0;
     try {
-      for (int k = 0; k < batch.invocations.length; k++) {
-        Invocation invocation = batch.invocations[k];
-        boolean fenced = k % WAKE_EVERY == 0 || k == batch.invocations.length - 1;
-        long at = next;
-        next += invocation.tiles;
-        publish(invocation, at, batch.after0[k], batch.after1[k], fenced);
-        if (fenced) {
-          // Early, so that parked workers start while the rest is being written.
-          lease.wake();
+      while (written < records) {
+        int end = Math.min(written + WAKE_EVERY, records);
+        for (; written < end; written++) {
+          writeImage(batch.images, written * batch.stride, first + written, written == end - 1);
         }
-      }
-    } finally {
-      if (next != end) {
-        bury(next, end - 1);
+        // Between groups, so that parked workers start while the rest is being written.
         lease.wake();
       }
+    } finally {
+      if (written < records) {
+        bury(first + written, first + records - 1);
+      }
+    }
+  }
+
+  /** Writes a record that is complete but for sequence and stamps; each sector's stamp last. */
+  private void writeImage(long[] images, int at, long sequence, boolean fenced) {
+    long slot = memory.slot(sequence);
+    long stamp = sequence & 0xffffffffL;
+    long flags = images[at + 2];
+    for (int sector = (int) (flags >>> 32 + TaskRecord.SECTORS_SHIFT); sector > 0; sector--) {
+      long target = slot + sector * TaskRecord.SECTOR_BYTES;
+      int source = at + sector * TaskRecord.SECTOR_BYTES / Long.BYTES;
+      records.putLongPlain(target + 8, images[source + 1]);
+      records.putLongPlain(target + 16, images[source + 2]);
+      records.putLongPlain(target + 24, images[source + 3]);
+      records.putLongRelease(target, images[source] | stamp);
+    }
+    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, images[at + 1]);
+    records.putLongPlain(slot + TaskRecord.COUNT, flags);
+    records.putLongPlain(slot + TaskRecord.operand(0), images[at + 3]);
+    if (fenced) {
+      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+    } else {
+      records.putLongRelease(slot + TaskRecord.SEQUENCE, sequence);
     }
   }
 
@@ -239,7 +258,7 @@ public final class SubmissionRing {
     unregistered = null;
     completedThrough = completions.through();
     long first = unregisteredFirst;
-    if (first + batch.tiles - 1 - completedThrough <= 0) {
+    if (first + batch.records - 1 - completedThrough <= 0) {
       return;
     }
     for (Invocation invocation : batch.invocations) {

@@ -166,7 +166,17 @@ public final class CudaComputeDevice implements ComputeDevice {
       long perWorker = Math.ceilDiv(space.count(), (long) workers);
       elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
     }
-    return Math.max(256, elements / 256 * 256);
+    return inFullRounds(space.count(), Math.max(256, elements / 256 * 256));
+  }
+
+  /** Makes the tiles of large work a multiple of the workers, so that all finish together. */
+  private long inFullRounds(long positions, long tile) {
+    long tiles = Math.ceilDiv(positions, tile);
+    if (tiles <= workers) {
+      return tile;
+    }
+    long even = Math.ceilDiv(tiles, (long) workers) * workers;
+    return Math.ceilDiv(Math.ceilDiv(positions, even), 256L) * 256;
   }
 
   @Override
