@@ -111,8 +111,8 @@ public final class CudaGenerator {
     return switch (node) {
       case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
       case Node.Constant constant -> CudaLiterals.of(constant);
-      case Node.Convert convert -> "gpuos::convert<gpuos::%s>(v%d)"
-          .formatted(convert.type(), convert.argument());
+      case Node.Convert convert ->
+          "gpuos::convert<gpuos::%s>(v%d)".formatted(convert.type(), convert.argument());
       case Node.Apply apply -> {
         String arguments =
             apply.arguments().stream().map(i -> "v" + i).collect(Collectors.joining(", "));

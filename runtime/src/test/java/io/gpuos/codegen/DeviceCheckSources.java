@@ -58,8 +58,7 @@ public final class DeviceCheckSources {
     List<String> names = new ArrayList<>(kernels.keySet());
     int chunks = (names.size() + CHUNK - 1) / CHUNK;
     for (int chunk = 0; chunk < chunks; chunk++) {
-      List<String> part =
-          names.subList(chunk * CHUNK, Math.min(names.size(), (chunk + 1) * CHUNK));
+      List<String> part = names.subList(chunk * CHUNK, Math.min(names.size(), (chunk + 1) * CHUNK));
       Files.writeString(folder.resolve("ops_" + chunk + ".cu"), device(chunk, part, kernels));
     }
     Files.writeString(folder.resolve("cases.cpp"), cases(names, chunks, kernels));
@@ -103,8 +102,7 @@ public final class DeviceCheckSources {
       DType value = reduction.nodes().get(reduction.value()).type();
       fold =
           "\"%s\", %s, Type::%s"
-              .formatted(
-                  reduction.reducer().functionName(), literal(reduction.parameter()), value);
+              .formatted(reduction.reducer().functionName(), literal(reduction.parameter()), value);
     } else {
       fold += ", Type::F64";
     }
@@ -128,7 +126,8 @@ public final class DeviceCheckSources {
       case Kernel.Elementwise elementwise ->
           elementwise
               .stores()
-              .forEach(s -> out.append("  out[%d] = Cell(v%d);\n".formatted(s.operand(), s.node())));
+              .forEach(
+                  s -> out.append("  out[%d] = Cell(v%d);\n".formatted(s.operand(), s.node())));
       case Kernel.Reduction reduction ->
           out.append("  out[0] = Cell(v%d);\n".formatted(reduction.value()));
     }
@@ -149,7 +148,9 @@ public final class DeviceCheckSources {
         if (apply.function().name().startsWith("SHIFT")) {
           call = call.replace(")", ", " + 8 * type.bytes() + ")");
         }
-        yield apply.type().isIntegral() ? "ref::convert<Type::" + apply.type() + ">(" + call + ")" : call;
+        yield apply.type().isIntegral()
+            ? "ref::convert<Type::" + apply.type() + ">(" + call + ")"
+            : call;
       }
     };
   }

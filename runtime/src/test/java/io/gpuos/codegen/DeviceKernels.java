@@ -62,6 +62,36 @@ final class DeviceKernels {
     return kernels;
   }
 
+  /** All functions on the same arguments of type {@code type}, their results added up. */
+  static Kernel all(List<Function> functions, DType type) {
+    Builder b = new Builder();
+    List<Integer> inputs = List.of(b.input(type), b.input(type), b.input(type));
+    int sum = inputs.getFirst();
+    for (Function function : functions) {
+      List<Integer> arguments = new ArrayList<>();
+      for (DType argument : argumentTypes(function, type)) {
+        int input = inputs.get(arguments.size());
+        arguments.add(argument == type ? input : b.convert(argument, input));
+      }
+      int result = b.apply(function, type, arguments);
+      int same = function.typeRule().result(type) == type ? result : b.convert(type, result);
+      sum = b.apply(Function.ADD, type, List.of(sum, same));
+    }
+    return b.elementwise(sum);
+  }
+
+  /** An input of type {@code from} to every type and on to F64, added up. */
+  static Kernel conversionsFrom(DType from) {
+    Builder b = new Builder();
+    int input = b.input(from);
+    int sum = b.convert(DType.F64, input);
+    for (DType to : DType.values()) {
+      int there = b.convert(DType.F64, b.convert(to, input));
+      sum = b.apply(Function.ADD, DType.F64, List.of(sum, there));
+    }
+    return b.elementwise(sum);
+  }
+
   /** Each reducer on each type it takes, by a name such as {@code sum_bf16}. */
   static Map<String, Kernel> reductions() {
     Map<String, Kernel> kernels = new LinkedHashMap<>();
@@ -215,8 +245,7 @@ final class DeviceKernels {
 
   private static double[] parameters(Reducer reducer) {
     return switch (reducer) {
-      case NORM ->
-          new double[] {0, 1, 2, 3.5, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY};
+      case NORM -> new double[] {0, 1, 2, 3.5, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY};
       case VAR, STD -> new double[] {1};
       default -> new double[] {0};
     };
