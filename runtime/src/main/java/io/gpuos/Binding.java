@@ -2,6 +2,7 @@ package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.error.DTypeException;
+import io.gpuos.error.ExpressionException;
 import io.gpuos.error.OverlapException;
 import io.gpuos.error.ShapeException;
 import io.gpuos.ir.Expr;
@@ -61,9 +62,7 @@ final class Binding {
   }
 
   boolean isFor(Gpuos otherRuntime, Layout[] otherOutputs, Layout[] otherInputs) {
-    return runtime == otherRuntime
-        && same(outputs, otherOutputs)
-        && same(inputs, otherInputs);
+    return runtime == otherRuntime && same(outputs, otherOutputs) && same(inputs, otherInputs);
   }
 
   private static boolean same(Layout[] a, Layout[] b) {
@@ -112,10 +111,12 @@ final class Binding {
     if (!stored.equals(operator.outputs())) {
       plan = plan(operator, stored, inputLayouts);
     }
-    Layout[] temporaries = plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
+    Layout[] temporaries =
+        plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
+    int tiles = tilesForStep(runtime.device(), operator, plan.steps().size());
     List<Step> steps = new ArrayList<>();
     for (ExpressionPlan.Step step : plan.steps()) {
-      steps.add(step(runtime.device(), step, outputLayouts, inputLayouts, temporaries));
+      steps.add(step(runtime.device(), step, outputLayouts, inputLayouts, temporaries, tiles));
     }
     return new Binding(runtime, outputLayouts, inputLayouts, temporaries, steps);
   }
@@ -157,7 +158,8 @@ final class Binding {
       ExpressionPlan.Step step,
       Layout[] outputs,
       Layout[] inputs,
-      Layout[] temporaries) {
+      Layout[] temporaries,
+      int maxTiles) {
     List<Layout> layouts = new ArrayList<>();
     for (Source source : step.operands()) {
       layouts.add(
@@ -177,9 +179,25 @@ final class Binding {
         linear,
         number,
         space.count(),
-        device.tilePositions(kernel, space),
+        tilePositions(device.tilePositions(kernel, space), space.count(), maxTiles),
         kernel,
         step.operands());
+  }
+
+  /** All tiles of all steps are submitted together, so together they must fit the ring. */
+  private static int tilesForStep(ComputeDevice device, Operator operator, int steps) {
+    int tiles = device.ring().maxTiles() / Math.max(1, steps);
+    if (tiles == 0) {
+      throw new ExpressionException(
+          "expression needs too many steps: operator=%s, steps=%d, expected=at most %d; split it, or open the runtime with a larger ring"
+              .formatted(operator, steps, device.ring().maxTiles()));
+    }
+    return tiles;
+  }
+
+  private static long tilePositions(long wanted, long positions, int maxTiles) {
+    long least = Math.ceilDiv(positions, (long) maxTiles);
+    return Math.max(wanted, Math.ceilDiv(least, 256L) * 256);
   }
 
   private static IterationSpace space(ExpressionPlan.Step step, List<Layout> layouts) {

@@ -30,6 +30,11 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   /** Polls before a worker lets other threads of a busy machine run between polls. */
   private static final int POLLS_BEFORE_YIELD = 64;
 
+  /** Idle workers whose claim is this far ahead of the front nap between polls. */
+  private static final long NEAR_WINDOW = 1;
+
+  private static final long FAR_NAP_NANOS = 50_000;
+
   /** Polls between two looks at the clock. */
   private static final int POLLS_PER_CLOCK = 16;
 
@@ -280,6 +285,9 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
       }
       if (polls < POLLS_BEFORE_YIELD) {
         Thread.onSpinWait();
+      } else if (sequence - fetched.get() >= NEAR_WINDOW) {
+        // Not next in line: leave the processors to the submitter and the worker that is.
+        LockSupport.parkNanos(this, FAR_NAP_NANOS);
       } else {
         Thread.yield();
       }

@@ -46,10 +46,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   private boolean closed;
 
   /**
-   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads it.
+   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads
+   * it.
    *
-   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing or
-   *     too old
+   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing
+   *     or too old
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
     Cuda cuda = Cuda.open();
@@ -63,8 +64,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     CudaContext context = device.retainPrimaryContext();
     try {
-      return context.withCurrent(
-          () -> new CudaComputeDevice(context, ordinal, compiler, settings));
+      return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
     } catch (Throwable failure) {
       compiler.close();
       context.close();
@@ -107,7 +107,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public String description() {
     return "%s, driver %s, %d workers"
-        .formatted(context.device().name(), version(context.device().cuda().driverVersion()), workers);
+        .formatted(
+            context.device().name(), version(context.device().cuda().driverVersion()), workers);
   }
 
   private static String version(int number) {
@@ -165,9 +166,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       long perWorker = Math.ceilDiv(space.count(), (long) workers);
       elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
     }
-    long positions = Math.max(256, elements / 256 * 256);
-    long most = Math.ceilDiv(Math.ceilDiv(space.count(), (long) ring.maxTiles()), 256L) * 256;
-    return Math.max(positions, most);
+    return Math.max(256, elements / 256 * 256);
   }
 
   @Override
