@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "../check_run.h"
+#include "check_run.h"
 
 Dim threadIdx, blockIdx, blockDim, gridDim;
 

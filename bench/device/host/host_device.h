@@ -7,7 +7,7 @@
 #include <cstring>
 #include <functional>
 
-#include "../check_reference.h"
+#include "check_reference.h"
 
 #define GPUOS_HOST
 #define __device__

@@ -67,7 +67,7 @@ public final class DeviceCheckSources {
   private static String device(int chunk, List<String> names, Map<String, Kernel> kernels) {
     StringBuilder out = new StringBuilder();
     out.append("#include \"gpuos_elementwise.cuh\"\n#include \"gpuos_reduce.cuh\"\n");
-    out.append("#include \"../check_device.h\"\n");
+    out.append("#include \"check_device.h\"\n");
     for (String name : names) {
       // The headers' include guards make the includes of each source do nothing here.
       out.append("\n#define gpuos_op gpuos_op_").append(name).append("\nnamespace op_");
@@ -80,7 +80,7 @@ public final class DeviceCheckSources {
   }
 
   private static String cases(List<String> names, int chunks, Map<String, Kernel> kernels) {
-    StringBuilder out = new StringBuilder("#include \"../check_reference.h\"\n\n");
+    StringBuilder out = new StringBuilder("#include \"check_reference.h\"\n\n");
     names.forEach(name -> reference(out, name, kernels.get(name)));
     for (int chunk = 0; chunk < chunks; chunk++) {
       out.append("void run_chunk_").append(chunk).append("(const Run&);\n");

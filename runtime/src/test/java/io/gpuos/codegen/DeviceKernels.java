@@ -226,8 +226,11 @@ final class DeviceKernels {
       int result = b.apply(function, type, arguments);
       values.add(function.typeRule().result(type) == type ? result : b.convert(type, result));
     }
-    int last = values.getLast();
-    return seed % 4 == 3 ? b.reduction(Reducer.SUM, last, 0) : b.elementwise(last);
+    int sum = values.getFirst();
+    for (int value : values.subList(1, values.size())) {
+      sum = b.apply(Function.ADD, type, List.of(sum, value));
+    }
+    return seed % 4 == 3 ? b.reduction(Reducer.SUM, sum, 0) : b.elementwise(sum);
   }
 
   /** Types of the arguments of {@code function} where it computes in {@code type}. */
