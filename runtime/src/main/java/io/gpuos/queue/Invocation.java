@@ -29,7 +29,11 @@ public final class Invocation {
     space = builder.space;
     linear = builder.linear;
     operands = Arrays.copyOf(builder.operands, builder.operandCount);
-    strideBytes = Arrays.copyOf(builder.strideBytes, builder.operandCount);
+    // Without linear, a record addresses tiles by position; operands stay where they are.
+    strideBytes =
+        linear
+            ? Arrays.copyOf(builder.strideBytes, builder.operandCount)
+            : new int[builder.operandCount];
     reads = builder.reads;
     writes = builder.writes;
     positions = builder.positions;
@@ -73,6 +77,9 @@ public final class Invocation {
   public static final class Builder {
     private static final Access[] NONE = {};
 
+    /** A record's count is 32 bits wide, and so is the arithmetic on it. */
+    private static final long MAX_TILE = 1 << 30;
+
     private final int operator;
     private final long positions;
     private final long[] operands = new long[TaskRecord.MAX_OPERANDS];
@@ -82,7 +89,7 @@ public final class Invocation {
     private boolean linear = true;
     private Access[] reads = NONE;
     private Access[] writes = NONE;
-    private long tilePositions = Integer.MAX_VALUE / 2;
+    private long tilePositions = MAX_TILE;
 
     private Builder(int operator, long positions) {
       this.operator = operator;
@@ -122,21 +129,18 @@ public final class Invocation {
 
     /** Positions in one tile: a multiple of {@link TaskRecord#POSITIONS_PER_FIRST}. */
     public Builder tile(long tilePositions) {
-      if (tilePositions <= 0 || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
+      if (tilePositions <= 0
+          || tilePositions > MAX_TILE
+          || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
         throw new IllegalArgumentException(
-            "tile: positions=" + tilePositions + ", expected=a multiple of 256");
+            "tile: positions=" + tilePositions + ", expected=a multiple of 256 up to " + MAX_TILE);
       }
       this.tilePositions = tilePositions;
       return this;
     }
 
     public Invocation build() {
-      Invocation invocation = new Invocation(this);
-      if (!linear) {
-        // A record addresses tiles itself; operands stay where they are.
-        Arrays.fill(invocation.strideBytes, 0);
-      }
-      return invocation;
+      return new Invocation(this);
     }
   }
 }

@@ -82,27 +82,24 @@ public final class RegionMap {
     regions.add(new Region(0, bytes));
   }
 
-  /** Last sequence that read or wrote any byte, or {@code otherwise} if none did. */
-  long lastUse(long otherwise) {
-    long last = otherwise;
-    boolean any = false;
+  /** The tasks after {@code completedThrough} that read or write any byte. */
+  Uses uses(long completedThrough) {
+    Uses uses = Uses.NONE;
     for (Region region : regions) {
-      if (region.written && (!any || region.writeLast - last > 0)) {
-        last = region.writeLast;
-        any = true;
+      if (region.written && region.writeLast - completedThrough > 0) {
+        uses = uses.and(region.writeFirst, region.writeLast);
       }
-      if (region.read && (!any || region.readLast - last > 0)) {
-        last = region.readLast;
-        any = true;
+      if (region.read && region.readLast - completedThrough > 0) {
+        uses = uses.and(region.readFirst, region.readLast);
       }
     }
-    return last;
+    return uses.after(completedThrough);
   }
 
-  /** Makes every later access wait for the tasks up to {@code sequence}: memory given anew. */
-  void inherit(long sequence) {
+  /** Makes every later access wait for {@code uses}: memory given anew. */
+  void inherit(Uses uses) {
     for (Region region : regions) {
-      region.noteWrite(sequence, sequence);
+      region.noteWrite(uses.first(), uses.last());
     }
   }
 }

@@ -176,8 +176,8 @@ public final class SubmissionRing {
       }
     } finally {
       if (written < tiles) {
-        // This thread is failing between claim and publish: no later task may wait for it.
-        bury(first + written, first + tiles - 1);
+        // This thread is failing between claim and publish: no later task may wait for it for ever.
+        bury(invocation, written, first, after0, after1);
       }
     }
   }
@@ -219,26 +219,13 @@ public final class SubmissionRing {
       Invocation invocation, int tile, long sequence, int after0, int after1, boolean fenced) {
     long slot = memory.slot(sequence);
     long[] operands = invocation.operands;
-    int sectors = invocation.sectors;
-    if (after0 != 0) {
-      sectors = Math.max(sectors, after1 != 0 ? 2 : 1);
-    }
     for (int k = 0; k < operands.length; k++) {
       records.putLongPlain(slot + TaskRecord.operand(k), invocation.operand(k, tile));
     }
-    if (sectors >= 1) {
-      int distance = tile * 0x10001;
-      records.putIntPlain(slot + TaskRecord.AFTER_0, after0 == 0 ? 0 : after0 + distance);
-      records.putIntRelease(slot + TaskRecord.STAMP_1, (int) sequence);
-      if (sectors >= 2) {
-        records.putIntPlain(slot + TaskRecord.AFTER_1, after1 == 0 ? 0 : after1 + distance);
-        records.putIntRelease(slot + TaskRecord.STAMP_2, (int) sequence);
-        if (sectors >= 3) {
-          records.putIntPlain(slot + TaskRecord.FIRST, invocation.first(tile));
-          records.putIntRelease(slot + TaskRecord.STAMP_3, (int) sequence);
-        }
-      }
+    if (invocation.sectors >= 3) {
+      records.putIntPlain(slot + TaskRecord.FIRST, invocation.first(tile));
     }
+    int sectors = stamp(slot, sequence, tile, invocation.sectors, after0, after1);
     records.putIntPlain(slot + TaskRecord.LOGICAL_OPERATOR, invocation.operator);
     records.putIntPlain(slot + TaskRecord.SPACE, invocation.space);
     records.putIntPlain(slot + TaskRecord.COUNT, invocation.count(tile));
@@ -251,14 +238,44 @@ public final class SubmissionRing {
     }
   }
 
-  /** Publishes records that do nothing, so that what was claimed is also completed. */
-  private void bury(long first, long last) {
-    for (long sequence = first; sequence - last <= 0; sequence++) {
-      long slot = memory.slot(sequence);
+  /**
+   * Writes what a tile waits for, and the stamps of the sectors after the first.
+   *
+   * @param needed sectors after the first that hold operands
+   * @param after0 for the first tile; each further tile is one further away
+   * @return sectors after the first that are in use
+   */
+  private int stamp(long slot, long sequence, int tile, int needed, int after0, int after1) {
+    int sectors = Math.max(needed, after1 != 0 ? 2 : after0 != 0 ? 1 : 0);
+    int distance = tile * 0x10001;
+    if (sectors >= 1) {
+      records.putIntPlain(slot + TaskRecord.AFTER_0, after0 == 0 ? 0 : after0 + distance);
+      records.putIntRelease(slot + TaskRecord.STAMP_1, (int) sequence);
+    }
+    if (sectors >= 2) {
+      records.putIntPlain(slot + TaskRecord.AFTER_1, after1 == 0 ? 0 : after1 + distance);
+      records.putIntRelease(slot + TaskRecord.STAMP_2, (int) sequence);
+    }
+    if (sectors >= 3) {
+      records.putIntRelease(slot + TaskRecord.STAMP_3, (int) sequence);
+    }
+    return sectors;
+  }
+
+  /**
+   * Publishes records that do nothing for the tiles from {@code tile} on, so that what was claimed
+   * is also completed. They still wait for what the tiles would have waited for: later tasks rely
+   * on them for the order behind those.
+   */
+  private void bury(Invocation invocation, int tile, long first, int after0, int after1) {
+    for (int k = tile; k < invocation.tiles; k++) {
+      long slot = memory.slot(first + k);
+      int sectors = stamp(slot, first + k, k, 0, after0, after1);
       records.putIntPlain(slot + TaskRecord.LOGICAL_OPERATOR, TaskRecord.OPERATOR_NOTHING);
       records.putIntPlain(slot + TaskRecord.COUNT, 0);
-      records.putIntPlain(slot + TaskRecord.FLAGS, TaskRecord.FLAG_LINEAR);
-      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+      records.putIntPlain(
+          slot + TaskRecord.FLAGS, TaskRecord.FLAG_LINEAR | sectors << TaskRecord.SECTORS_SHIFT);
+      records.putLongFenced(slot + TaskRecord.SEQUENCE, first + k);
     }
     lease.wake();
   }
@@ -355,26 +372,27 @@ public final class SubmissionRing {
     return from - last > 0 || completions.await(from, last, deadlineNanos);
   }
 
-  /** A sequence before which nothing was submitted: the last use of fresh memory. */
+  /** A sequence before which nothing was submitted; always complete. */
   public long beforeAll() {
     return memory.firstSequence() - 1;
   }
 
-  /** Last sequence that used any byte of {@code map}; {@link #beforeAll} if none did. */
-  public long lastUse(RegionMap map) {
+  /** The tasks that use any byte of {@code map} and are not complete yet. */
+  public Uses uses(RegionMap map) {
     enter();
     try {
-      return map.lastUse(beforeAll());
+      return map.uses(completions.through());
     } finally {
       leave();
     }
   }
 
-  /** A history for memory that tasks up to {@code lastUse} may still be using. */
-  public RegionMap reuse(long bytes, long lastUse) {
+  /** A history for memory that the tasks {@code uses} may still be using. */
+  public RegionMap reuse(long bytes, Uses uses) {
     RegionMap map = new RegionMap(bytes);
-    if (lastUse - completions.through() > 0) {
-      map.inherit(lastUse);
+    Uses remaining = uses.after(completions.through());
+    if (remaining.any()) {
+      map.inherit(remaining);
     }
     return map;
   }
