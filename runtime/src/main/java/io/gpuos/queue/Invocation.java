@@ -56,7 +56,8 @@ public final class Invocation {
     resolved = new int[2 * maps.length];
     positions = builder.positions;
     operandCount = builder.operandCount;
-    strideBytes = Arrays.copyOf(builder.strideBytes, operandCount);
+    // Without linear, a record addresses tiles by position; operands stay where they are.
+    strideBytes = linear ? Arrays.copyOf(builder.strideBytes, operandCount) : new int[operandCount];
     tilePositions = (int) Math.min(builder.tilePositions, Math.max(1, positions));
     tiles = (int) Math.max(1, Math.ceilDiv(positions, (long) tilePositions));
     sectors = linear || tiles == 1 ? TaskRecord.sectors(operandCount) : 3;
@@ -172,6 +173,9 @@ public final class Invocation {
   public static final class Builder {
     private static final Access[] NONE = {};
 
+    /** A record's count is 32 bits wide, and so is the arithmetic on it. */
+    private static final long MAX_TILE = 1 << 30;
+
     private final int operator;
     private final long positions;
     private final long[] operands = new long[TaskRecord.MAX_OPERANDS];
@@ -181,7 +185,7 @@ public final class Invocation {
     private boolean linear = true;
     private Access[] reads = NONE;
     private Access[] writes = NONE;
-    private long tilePositions = Integer.MAX_VALUE / 2;
+    private long tilePositions = MAX_TILE;
 
     private Builder(int operator, long positions) {
       this.operator = operator;
@@ -221,9 +225,11 @@ public final class Invocation {
 
     /** Positions in one tile: a multiple of {@link TaskRecord#POSITIONS_PER_FIRST}. */
     public Builder tile(long tilePositions) {
-      if (tilePositions <= 0 || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
+      if (tilePositions <= 0
+          || tilePositions > MAX_TILE
+          || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
         throw new IllegalArgumentException(
-            "tile: positions=" + tilePositions + ", expected=a multiple of 256");
+            "tile: positions=" + tilePositions + ", expected=a multiple of 256 up to " + MAX_TILE);
       }
       this.tilePositions = tilePositions;
       return this;

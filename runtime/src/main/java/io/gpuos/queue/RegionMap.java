@@ -112,7 +112,7 @@ public final class RegionMap {
   }
 
   private void foldIfQuiet(long completedThrough) {
-    if (lastUse() - completedThrough > 0) {
+    if (uses(completedThrough).any()) {
       return;
     }
     begins[0] = 0;
@@ -123,17 +123,40 @@ public final class RegionMap {
     version++;
   }
 
-  /** Last sequence that read or wrote any byte; the past if none did. */
-  long lastUse() {
-    long last = past;
+  /** The tasks after {@code completedThrough} that read or write any byte. */
+  Uses uses(long completedThrough) {
+    Uses uses = Uses.NONE;
     for (int k = 0; k < count * STATE; k += STATE) {
-      last = later(last, later(state[k + WRITE_LAST], state[k + READ_LAST]));
+      uses = usesOf(k, true, completedThrough, uses);
     }
-    return last;
+    return uses.after(completedThrough);
   }
 
-  private static long later(long a, long b) {
-    return a - b > 0 ? a : b;
+  /**
+   * {@code uses} and those of the region at {@code offset} that are not complete.
+   *
+   * @param reads whether its readers count, or its writers alone
+   */
+  Uses usesOf(int offset, boolean reads, long completedThrough, Uses uses) {
+    Uses all = uses;
+    long writeLast = state[offset + WRITE_LAST];
+    if (writeLast - completedThrough > 0) {
+      all = all.and(state[offset + WRITE_FIRST], writeLast);
+    }
+    long readLast = state[offset + READ_LAST];
+    if (reads && readLast - completedThrough > 0 && readLast - writeLast > 0) {
+      all = all.and(state[offset + READ_FIRST], readLast);
+    }
+    return all.after(completedThrough);
+  }
+
+  /** Makes every later access wait for the tasks {@code uses}: memory given anew. */
+  void inherit(Uses uses) {
+    for (int k = 0; k < count * STATE; k += STATE) {
+      state[k + WRITE_FIRST] = uses.first();
+      state[k + WRITE_LAST] = uses.last();
+      state[k + READ_LAST] = uses.last();
+    }
   }
 
   /**

@@ -30,6 +30,9 @@ public final class SubmissionRing {
   /** Invocations of an analysed batch between two looks whether the workers are awake. */
   private static final int WAKE_EVERY = 256;
 
+  /** Image of a record without a task: {@link TaskRecord#OPERATOR_NOTHING}, linear, no positions. */
+  private static final long[] NOTHING = nothing();
+
   private static final VarHandle SECTION;
   private static final VarHandle TAIL;
 
@@ -40,6 +43,12 @@ public final class SubmissionRing {
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
+  }
+
+  private static long[] nothing() {
+    long[] image = new long[TaskRecord.BYTES / Long.BYTES];
+    image[TaskRecord.COUNT / Long.BYTES] = (long) TaskRecord.FLAG_LINEAR << 32;
+    return image;
   }
 
   private final RingMemory memory;
@@ -211,20 +220,29 @@ public final class SubmissionRing {
       while (written < records) {
         int end = Math.min(written + WAKE_EVERY, records);
         for (; written < end; written++) {
-          writeImage(batch.images, written * batch.stride, first + written, written == end - 1);
+          int at = written * batch.stride;
+          writeImage(batch.images, at, first + written, batch.images[at + 1], written == end - 1);
         }
         // Between groups, so that parked workers start while the rest is being written.
         lease.wake();
       }
     } finally {
       if (written < records) {
-        bury(first + written, first + records - 1);
+        for (; written < records; written++) {
+          // Nothing to run, but the same tasks to wait for, see bury().
+          writeImage(batch.images, written * batch.stride, first + written, 0, true);
+        }
+        lease.wake();
       }
     }
   }
 
-  /** Writes a record that is complete but for sequence and stamps; each sector's stamp last. */
-  private void writeImage(long[] images, int at, long sequence, boolean fenced) {
+  /**
+   * Writes a record that is complete but for sequence and stamps; each sector's stamp last.
+   *
+   * @param what operator and space
+   */
+  private void writeImage(long[] images, int at, long sequence, long what, boolean fenced) {
     long slot = memory.slot(sequence);
     long stamp = sequence & 0xffffffffL;
     long flags = images[at + 2];
@@ -236,7 +254,7 @@ public final class SubmissionRing {
       records.putLongPlain(target + 24, images[source + 3]);
       records.putLongRelease(target, images[source] | stamp);
     }
-    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, images[at + 1]);
+    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, what);
     records.putLongPlain(slot + TaskRecord.COUNT, flags);
     records.putLongPlain(slot + TaskRecord.operand(0), images[at + 3]);
     if (fenced) {
@@ -330,8 +348,8 @@ public final class SubmissionRing {
       }
     } finally {
       if (written < tiles) {
-        // This thread is failing between claim and publish: no later task may wait for it.
-        bury(first + written, first + tiles - 1);
+        // This thread is failing between claim and publish: no later task may wait for it for ever.
+        bury(invocation, written, first, after0, after1);
       }
     }
   }
@@ -431,14 +449,14 @@ public final class SubmissionRing {
     return after == 0 ? 0 : Integer.toUnsignedLong(after + tile * 0x10001);
   }
 
-  /** Publishes records that do nothing, so that what was claimed is also completed. */
-  private void bury(long first, long last) {
-    for (long sequence = first; sequence - last <= 0; sequence++) {
-      long slot = memory.slot(sequence);
-      records.putIntPlain(slot + TaskRecord.LOGICAL_OPERATOR, TaskRecord.OPERATOR_NOTHING);
-      records.putIntPlain(slot + TaskRecord.COUNT, 0);
-      records.putIntPlain(slot + TaskRecord.FLAGS, TaskRecord.FLAG_LINEAR);
-      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+  /**
+   * Publishes records that do nothing for the tiles from {@code tile} on, so that what was claimed
+   * is also completed. They still wait for what the tiles would have waited for: later tasks rely
+   * on them for the order behind those.
+   */
+  private void bury(Invocation invocation, int tile, long first, int after0, int after1) {
+    for (int k = tile; k < invocation.tiles; k++) {
+      write(invocation, NOTHING, k, first + k, after0, after1, true);
     }
     lease.wake();
   }
@@ -516,58 +534,51 @@ public final class SubmissionRing {
    * @return false if the deadline passed first
    */
   public boolean awaitAccess(Access access, boolean forWrite, long deadlineNanos) {
-    long last;
+    Uses uses = Uses.NONE;
     enter();
     try {
       settle();
       completedThrough = completions.through();
-      last = completedThrough;
-      RegionMap map = access.map();
       for (int offset : access.offsets(completedThrough)) {
-        last = later(last, map.state[offset + RegionMap.WRITE_LAST]);
-        if (forWrite) {
-          last = later(last, map.state[offset + RegionMap.READ_LAST]);
-        }
+        uses = access.map().usesOf(offset, forWrite, completedThrough, uses);
       }
     } finally {
       leave();
     }
-    return awaitThroughConflicts(last, deadlineNanos);
+    return !uses.any() || completions.await(uses.first(), uses.last(), deadlineNanos);
   }
 
-  private static long later(long a, long b) {
-    return a - b > 0 ? a : b;
-  }
-
-  private boolean awaitThroughConflicts(long last, long deadlineNanos) {
-    long from = completions.through() + 1;
-    return from - last > 0 || completions.await(from, last, deadlineNanos);
-  }
-
-  /** A sequence before which nothing was submitted: the last use of fresh memory. */
+  /** A sequence before which nothing was submitted; always complete. */
   public long beforeAll() {
     return memory.firstSequence() - 1;
   }
 
-  /** Last sequence that used any byte of {@code map}. */
-  public long lastUse(RegionMap map) {
+  /** The tasks that use any byte of {@code map} and are not complete yet. */
+  public Uses uses(RegionMap map) {
     enter();
     try {
       settle();
-      return map.lastUse();
+      return map.uses(completions.through());
     } finally {
       leave();
     }
   }
 
-  /** A history for {@code bytes} bytes that tasks up to {@code lastUse} may still be using. */
-  public RegionMap history(long bytes, long lastUse) {
-    return new RegionMap(bytes, lastUse);
+  /** A history for {@code bytes} bytes that the tasks {@code uses} may still be using. */
+  public RegionMap reuse(long bytes, Uses uses) {
+    RegionMap map = new RegionMap(bytes, beforeAll());
+    Uses remaining = uses.after(completions.through());
+    if (remaining.any()) {
+      map.inherit(remaining);
+    }
+    return map;
   }
 
   /** Waits until everything submitted so far is complete; false if the deadline passed first. */
   public boolean awaitAll(long deadlineNanos) {
-    return awaitThroughConflicts(tail() - 1, deadlineNanos);
+    long from = completions.through() + 1;
+    long last = tail() - 1;
+    return from - last > 0 || completions.await(from, last, deadlineNanos);
   }
 
   /** Refuses every later submission. Tasks already submitted are still completed. */
