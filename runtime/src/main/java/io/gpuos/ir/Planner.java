@@ -186,14 +186,16 @@ final class Planner {
         shape, new Group(append(group.nodes(), node), append(group.targets(), target), region));
   }
 
-  /** The region of values that one step is to compute, or null if they do not fit into one. */
+  /**
+   * The region of values that one step is to compute, or null if they do not fit into one. A single
+   * value always fits, if need be by computing again what an output already holds.
+   */
   private Region joint(List<Integer> nodes) {
     Region reading = region(nodes, this::mayBeRead);
     if (reading.fits(nodes.size())) {
       return reading;
     }
-    Region computing = region(nodes, this::mustBeRead);
-    return computing.fits(nodes.size()) ? computing : null;
+    return nodes.size() == 1 ? region(nodes, this::mustBeRead) : null;
   }
 
   private static <T> List<T> append(List<T> list, T element) {
