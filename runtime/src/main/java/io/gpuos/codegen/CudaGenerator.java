@@ -1,2 +1,266 @@
 package io.gpuos.codegen;
-public final class CudaGenerator { private CudaGenerator() {} public static String render(io.gpuos.ir.Kernel kernel) { throw new IllegalStateException(); } }
+
+import io.gpuos.abi.CudaHeader;
+import io.gpuos.ir.Kernel;
+import io.gpuos.ir.Kernel.Node;
+import io.gpuos.ir.Kernel.Operand;
+import io.gpuos.ir.Reducer;
+import io.gpuos.layout.DType;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * Writes a kernel as CUDA C++: a body with one line per node, handed to the templates of the device
+ * headers, behind the entry {@value #ENTRY} that workers call.
+ *
+ * <p>Pure and deterministic: equal kernels give equal text, which is what compiled forms are cached
+ * by. Every function is rendered as a call into {@code gpuos_math.cuh}, never as an operator: there
+ * sums are not contracted with products and integers wrap, which C++ operators do not promise.
+ */
+public final class CudaGenerator {
+
+  /** Name of the device function every source defines. */
+  public static final String ENTRY = "gpuos_op";
+
+  /** Most registers a thread of an operator may use; the resident kernel is launched with as many. */
+  public static final int MAX_REGISTERS = 64;
+
+  /** Compiler options for {@link #render}'s sources, without the architecture. */
+  public static final List<String> OPTIONS =
+      List.of("--std=c++17", "--relocatable-device-code=true", "--maxrregcount=" + MAX_REGISTERS);
+
+  private static final List<String> RESOURCES =
+      List.of(
+          "gpuos_types.cuh",
+          "gpuos_math.cuh",
+          "gpuos_operands.cuh",
+          "gpuos_elementwise.cuh",
+          "gpuos_reduce.cuh");
+
+  private final Kernel kernel;
+  private final StringBuilder out = new StringBuilder(1024);
+
+  private CudaGenerator(Kernel kernel) {
+    this.kernel = kernel;
+  }
+
+  /** The source of {@code kernel}; compile it with {@link #headers} and {@link #OPTIONS}. */
+  public static String render(Kernel kernel) {
+    return new CudaGenerator(kernel).source();
+  }
+
+  /** Text of every header that rendered sources include, by the name they include it by. */
+  public static Map<String, String> headers() {
+    return Headers.TEXTS;
+  }
+
+  /** Read once, when first asked for. */
+  private static final class Headers {
+    static final Map<String, String> TEXTS = read();
+
+    private static Map<String, String> read() {
+      Map<String, String> texts = new TreeMap<>();
+      texts.put(CudaHeader.NAME, CudaHeader.render());
+      for (String name : RESOURCES) {
+        String path = "/io/gpuos/device/" + name;
+        try (InputStream in = CudaGenerator.class.getResourceAsStream(path)) {
+          if (in == null) {
+            throw new IllegalStateException("resource missing from this build: path=" + path);
+          }
+          texts.put(name, new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+      return Collections.unmodifiableMap(texts);
+    }
+  }
+
+  private String source() {
+    String form =
+        switch (kernel) {
+          case Kernel.Elementwise _ -> "elementwise";
+          case Kernel.Reduction _ -> "reduce";
+        };
+    line("#include \"gpuos_" + form + ".cuh\"");
+    line("");
+    body();
+    line("");
+    line("extern \"C\" __device__ void " + ENTRY);
+    line("    (const gpuos_task* task, const gpuos_space* space, char* scratch) {");
+    line("  gpuos::" + form + "<Body>(task, space, scratch);");
+    line("}");
+    return out.toString();
+  }
+
+  private void body() {
+    parameter();
+    line("struct Body {");
+    operands();
+    if (kernel instanceof Kernel.Reduction reduction) {
+      line("  using reducer = " + reducer(reduction) + ";");
+    }
+    line("  static constexpr int weight = " + CudaWeights.of(kernel) + ";");
+    line("");
+    line("  template <class E>");
+    switch (kernel) {
+      case Kernel.Elementwise elementwise -> {
+        line("  static __device__ __forceinline__ void apply(const E& e) {");
+        nodes();
+        for (Kernel.Store store : elementwise.stores()) {
+          line("    gpuos::set<" + store.operand() + ">(e, v" + store.node() + ");");
+        }
+      }
+      case Kernel.Reduction reduction -> {
+        DType type = kernel.nodes().get(reduction.value()).type();
+        line("  static __device__ __forceinline__ " + valueType(type) + " value(const E& e) {");
+        nodes();
+        line("    return v" + reduction.value() + ";");
+      }
+    }
+    line("  }");
+    line("};");
+  }
+
+  private void operands() {
+    line("  using operands = gpuos::Operands<");
+    List<Operand> operands = kernel.operands();
+    for (int i = 0; i < operands.size(); i++) {
+      Operand operand = operands.get(i);
+      String kind =
+          switch (operand.role()) {
+            case INPUT -> "Input";
+            case SCALAR -> "Scalar";
+            case OUTPUT -> "Output";
+          };
+      String end = i + 1 < operands.size() ? "," : ">;";
+      line("      gpuos::" + kind + "<gpuos::" + operand.type() + ">" + end + "  // " + i);
+    }
+  }
+
+  private void nodes() {
+    List<Node> nodes = kernel.nodes();
+    for (int i = 0; i < nodes.size(); i++) {
+      Node node = nodes.get(i);
+      line("    const " + valueType(node.type()) + " v" + i + " = " + expression(node) + ";");
+    }
+  }
+
+  private String expression(Node node) {
+    return switch (node) {
+      case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
+      case Node.Constant constant -> CudaLiterals.of(constant);
+      case Node.Convert convert -> "gpuos::convert<gpuos::%s>(v%d)"
+          .formatted(convert.type(), convert.argument());
+      case Node.Apply apply -> {
+        String arguments =
+            apply.arguments().stream().map(i -> "v" + i).collect(Collectors.joining(", "));
+        String call = apply.function().cudaName() + "(" + arguments + ")";
+        yield isNarrow(apply.type()) ? "gpuos::" + apply.type() + "::wrap(" + call + ")" : call;
+      }
+    };
+  }
+
+  /** Computed in more bits than it has, so every result is cut to its width. */
+  private static boolean isNarrow(DType type) {
+    return type.isIntegral() && type.bytes() < 4;
+  }
+
+  /** The C++ type a DType is computed in. */
+  private static String valueType(DType type) {
+    return switch (type) {
+      case F64 -> "double";
+      case F32, F16, BF16 -> "float";
+      case I64 -> "long long";
+      case I32, I16, I8, U8 -> "int";
+      case BOOL -> "bool";
+    };
+  }
+
+  /** The order of a norm or the correction of a variance, for the reducers that take one. */
+  private void parameter() {
+    if (kernel instanceof Kernel.Reduction reduction && takesParameter(reduction)) {
+      line("struct Parameter {");
+      line("  static __device__ __forceinline__ double value() {");
+      line("    return " + CudaLiterals.of(reduction.parameter()) + ";");
+      line("  }");
+      line("};");
+      line("");
+    }
+  }
+
+  private static boolean takesParameter(Kernel.Reduction reduction) {
+    return switch (reduction.reducer()) {
+      case VAR, STD -> true;
+      case NORM -> norm(reduction.parameter()).equals("NormP");
+      default -> false;
+    };
+  }
+
+  private static String reducer(Kernel.Reduction reduction) {
+    DType type = reduction.nodes().get(reduction.value()).type();
+    String name = reducerName(reduction);
+    if (reduction.reducer() == Reducer.ANY || reduction.reducer() == Reducer.ALL) {
+      return "gpuos::" + name;
+    }
+    List<String> arguments = new ArrayList<>(List.of(accumulator(reduction.reducer(), type)));
+    if (takesParameter(reduction)) {
+      arguments.add("Parameter");
+    }
+    return "gpuos::" + name + "<" + String.join(", ", arguments) + ">";
+  }
+
+  private static String reducerName(Kernel.Reduction reduction) {
+    return switch (reduction.reducer()) {
+      case SUM -> "Sum";
+      case MEAN -> "Mean";
+      case PROD -> "Prod";
+      case MAX -> "Max";
+      case MIN -> "Min";
+      case ARGMAX -> "ArgMax";
+      case ARGMIN -> "ArgMin";
+      case ANY -> "Any";
+      case ALL -> "All";
+      case NORM -> norm(reduction.parameter());
+      case VAR -> "Variance";
+      case STD -> "Deviation";
+    };
+  }
+
+  private static String norm(double order) {
+    if (order == 0) {
+      return "Norm0";
+    } else if (order == 1) {
+      return "Norm1";
+    } else if (order == 2) {
+      return "Norm2";
+    } else if (order == Double.POSITIVE_INFINITY) {
+      return "NormMax";
+    } else if (order == Double.NEGATIVE_INFINITY) {
+      return "NormMin";
+    }
+    return "NormP";
+  }
+
+  /** What partial results are kept in: 64 bits for sums of integers, else the computed type. */
+  private static String accumulator(Reducer reducer, DType type) {
+    boolean sums = reducer == Reducer.SUM || reducer == Reducer.PROD;
+    boolean orders = !sums && type == DType.BOOL;
+    if (orders) {
+      return "int";
+    }
+    return sums && !type.isFloating() ? "long long" : valueType(type);
+  }
+
+  private void line(String text) {
+    out.append(text).append('\n');
+  }
+}

@@ -1,0 +1,64 @@
+package io.gpuos.codegen;
+
+import io.gpuos.ir.Function;
+import io.gpuos.ir.Kernel;
+import io.gpuos.ir.Kernel.Node;
+import io.gpuos.layout.DType;
+
+/**
+ * About how many instructions a kernel takes per element, by which the device templates decide how
+ * often to repeat its code. Counted from {@code sm_90} machine code of each function alone; a wrong
+ * weight costs speed, never correctness.
+ */
+final class CudaWeights {
+
+  private CudaWeights() {}
+
+  /** Sum over the nodes; at least 1. */
+  static int of(Kernel kernel) {
+    return Math.max(1, kernel.nodes().stream().mapToInt(node -> of(kernel, node)).sum());
+  }
+
+  private static int of(Kernel kernel, Node node) {
+    return switch (node) {
+      case Node.Load _, Node.Constant _ -> 0;
+      case Node.Convert _ -> 2;
+      case Node.Apply apply -> {
+        DType computed = kernel.nodes().get(apply.arguments().getLast()).type();
+        yield switch (computed) {
+          case F64 -> 3 * ofFloat(apply.function());
+          case F32, F16, BF16 -> ofFloat(apply.function());
+          case I64 -> 2 * ofInt(apply.function());
+          case I32, I16, I8, U8 -> ofInt(apply.function());
+          case BOOL -> 1;
+        };
+      }
+    };
+  }
+
+  private static int ofFloat(Function function) {
+    return switch (function) {
+      case MAXIMUM, MINIMUM, RELU, EXP2, RSQRT, ISINF -> 4;
+      case SIGN, CLAMP, RELU6, HARDTANH, HARDSIGMOID, HARDSWISH -> 8;
+      case EXP -> 10;
+      case COSH, TANH, ATAN -> 18;
+      case EXPM1, LOG, LOG2, LOG10, SQRT, RECIPROCAL, DIV, ASIN, ACOS, SINH, ERF, GELU_TANH -> 26;
+      case LOG1P, SIGMOID, SILU, GELU, SELU, ELU -> 36;
+      case ASINH, ACOSH, ATANH, ERFC, HYPOT -> 46;
+      case MISH, CELU, ATAN2 -> 64;
+      case SOFTPLUS, FMOD, REMAINDER -> 80;
+      case SIN, COS, TAN, POW -> 100;
+      case FLOOR_DIVIDE -> 160;
+      case LGAMMA -> 220;
+      default -> 1;
+    };
+  }
+
+  private static int ofInt(Function function) {
+    return switch (function) {
+      case FMOD, REMAINDER, FLOOR_DIVIDE, POW -> 50;
+      case SIGN, CLAMP, SHIFT_LEFT, SHIFT_RIGHT -> 4;
+      default -> 1;
+    };
+  }
+}

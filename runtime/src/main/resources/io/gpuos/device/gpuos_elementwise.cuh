@@ -1,0 +1,190 @@
+// Elementwise operators: apply a body to every position of a tile.
+//
+// A body is a struct with
+//
+//   operands   a gpuos::Operands list in the order of the task record
+//   weight     about the instructions it takes per element
+//   apply(e)   static; reads operands with get<K>(e), writes every output with set<K>(e, x)
+//
+// Every path loads all inputs of an element before it stores any output of it, and a thread reads
+// only positions that it writes itself. So an output may be the very same elements as an input.
+#pragma once
+
+#include "gpuos_math.cuh"
+#include "gpuos_operands.cuh"
+
+namespace gpuos {
+
+// Computes the outputs of a loaded group.
+template <class Body, int V> GPUOS_INLINE void apply(Group<Body, V>& group) {
+  if constexpr (V == 1 || Body::weight <= HEAVY) {
+#pragma unroll
+    for (int lane = 0; lane < V; lane++) {
+      Body::apply(Element<Body, V>{group, lane, lane});
+    }
+  } else {
+#pragma unroll 1
+    for (int lane = 0; lane < V; lane++) {
+      group.template turn<true>();
+      Body::apply(Element<Body, V>{group, 0, V - 1});
+      group.template turn<false>();
+    }
+  }
+}
+
+// Groups a thread holds at once, to have many bytes under way: as many as registers and the size of
+// the code allow.
+template <class Body, int V> GPUOS_CONSTEXPR int groups_in_flight(int most) {
+  if (Body::weight > HEAVY) {
+    return 1;
+  }
+  int by_registers = 32 / Body::operands::input_words(V);
+  int by_code = 512 / (V * Body::weight);
+  int groups = by_registers < by_code ? by_registers : by_code;
+  groups = groups < most ? groups : most;
+  return groups < 1 ? 1 : groups;
+}
+
+// Runs the body over `total` groups of V; site_of(i) says where group i lies. All threads stay in
+// the loop to its end: a loop that warps leave piecemeal costs more per memory access.
+template <class Body, int V, int U, class SiteOf>
+GPUOS_INLINE void sweep(unsigned total, SiteOf site_of) {
+  unsigned step = blockDim.x;
+  for (unsigned first = 0; first < total; first += step * U) {
+    unsigned mine = first + threadIdx.x;
+    decltype(site_of(0)) sites[U];
+    Group<Body, V> groups[U];
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      if (mine + u * step < total) {
+        sites[u] = site_of(mine + u * step);
+        groups[u].load(sites[u]);
+      }
+    }
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      if (mine + u * step < total) {
+        apply(groups[u]);
+        groups[u].store(sites[u]);
+      }
+    }
+  }
+}
+
+// A linear tile of more elements than threads.
+template <class Body> GPUOS_OUTLINE void elementwise_linear(const gpuos_task* task) {
+  using Kinds = typename Body::operands;
+  constexpr int V = 16 / Kinds::widest(true);
+  const Words<Kinds> words(task);
+  const unsigned count = task->count;
+  unsigned done = 0;
+  if (words.template aligned<V>()) {
+    sweep<Body, V, groups_in_flight<Body, V>(8)>(
+        count / V, [&](unsigned i) { return Linear<Kinds>{&words, i * V}; });
+    done = count / V * V;
+  }
+  sweep<Body, 1, groups_in_flight<Body, 1>(8)>(
+      count - done, [&](unsigned i) { return Linear<Kinds>{&words, done + i}; });
+}
+
+// Whether a space can be swept in groups of V along its innermost dimension: every operand's
+// elements lie there side by side and every group of them is aligned, or, for an input, are one and
+// the same. The operands of the first sort go into `packed`, bit by bit.
+template <class Kinds, int V>
+GPUOS_INLINE bool in_groups(const Words<Kinds>& words, const gpuos_space* space, unsigned& packed) {
+  const unsigned inner = space->rank - 1;
+  bool possible = space->size[inner] % V == 0;
+  Kinds::each([&](auto kind, auto index) {
+    constexpr int K = decltype(index)::value;
+    using Kind = decltype(kind);
+    if constexpr (Kind::input || Kind::output) {
+      address odd = words.of[K] & (Kind::tag::bytes * V - 1);
+#pragma unroll 1
+      for (unsigned dim = 0; dim < inner; dim++) {
+        odd |= (address)space->stride[K][dim] & (V - 1);
+      }
+      if (space->stride[K][inner] == 1) {
+        possible &= odd == 0;
+        packed |= 1u << K;
+      } else {
+        possible &= Kind::input && space->stride[K][inner] == 0;
+      }
+    }
+  });
+  return possible;
+}
+
+// A tile of any iteration space. Tiles have less than 2^31 positions.
+template <class Body>
+GPUOS_OUTLINE void elementwise_strided(const gpuos_task* task, const gpuos_space* global,
+                                       char* scratch) {
+  using Kinds = typename Body::operands;
+  constexpr int V = 16 / Kinds::widest(true);
+  const gpuos_space* space = stage<Kinds>(global, scratch);
+  const Words<Kinds> words(task);
+  const unsigned rank = space->rank;
+  const unsigned count = task->count;
+  const unsigned long long first = task->first * GPUOS_POSITIONS_PER_FIRST;
+  Scattered<Kinds> origin{&words, 0, {}};
+  Kinds::each([&](auto, auto index) {
+    constexpr int K = decltype(index)::value;
+    origin.at[K] = words.of[K];
+  });
+  if (Body::weight <= HEAVY && first + count < SHORT_POSITIONS) {
+    // Tiles start at multiples of 256 and end at one or with the space: no group is cut.
+    if (count > blockDim.x && rank > 0 && in_groups<Kinds, V>(words, space, origin.packed)) {
+      sweep<Body, V, groups_in_flight<Body, V>(2 / Kinds::input_words(1))>(count / V, [&](unsigned i) {
+        Scattered<Kinds> site = origin;
+        advance<V, true>(site, space, 0, rank, (unsigned)first / V + i);
+        return site;
+      });
+    } else {
+      sweep<Body, 1, groups_in_flight<Body, 1>(4 / Kinds::input_words(1))>(count, [&](unsigned i) {
+        Scattered<Kinds> site = origin;
+        advance<1, true>(site, space, 0, rank, (unsigned)first + i);
+        return site;
+      });
+    }
+    return;
+  }
+  sweep<Body, 1, 1>(count, [&](unsigned i) {
+    Scattered<Kinds> site = origin;
+    advance<1, true>(site, space, 0, rank, first + i);
+    return site;
+  });
+}
+
+// At most one group a thread, linear.
+template <class Body, int V>
+GPUOS_INLINE void elementwise_once(const Words<typename Body::operands>& words, unsigned groups) {
+  if (threadIdx.x < groups) {
+    const Linear<typename Body::operands> site{&words, threadIdx.x * V};
+    Group<Body, V> group;
+    group.load(site);
+    apply(group);
+    group.store(site);
+  }
+}
+
+// The operator: called by all threads of a block.
+//
+// Only small linear tiles, by far the most frequent, are served in line. The other cases need many
+// registers, which a function saves on entry; out of line they do so only when they run.
+template <class Body>
+GPUOS_INLINE void elementwise(const gpuos_task* task, const gpuos_space* space, char* scratch) {
+  constexpr int V = Body::weight <= HEAVY ? 16 / Body::operands::widest(true) : 1;
+  const Words<typename Body::operands> words(task);
+  const unsigned count = task->count;
+  const bool linear = (task->flags & GPUOS_FLAG_LINEAR) != 0;
+  if (linear & (count <= blockDim.x)) {  // not &&: one wait for both words of the task
+    elementwise_once<Body, 1>(words, count);
+  } else if (linear & (count <= blockDim.x * V) & (count % V == 0) && words.template aligned<V>()) {
+    elementwise_once<Body, V>(words, count / V);
+  } else if (linear) {
+    elementwise_linear<Body>(task);
+  } else {
+    elementwise_strided<Body>(task, space, scratch);
+  }
+}
+
+}  // namespace gpuos

@@ -1,0 +1,545 @@
+// Reductions: fold a value over the reduced dimensions, one result per kept position of a tile.
+//
+// A body is a struct with
+//
+//   operands   a gpuos::Operands list in the order of the task record; the last is the Output
+//   weight     about the instructions it takes per element
+//   value(e)   static; the element to fold, from operands read with get<K>(e)
+//   reducer    one of the reducers below
+//
+// A *team* of threads folds one kept position: each member takes every team-th group of elements,
+// then the members' states are merged. Teams are chosen per tile, from sizes and strides:
+//
+//   adjacent   members are neighbouring threads; for reduced elements that lie side by side. Merged
+//              by shuffles, and through scratch memory where a team is wider than a warp.
+//   spread     neighbouring threads are different positions; for kept positions that lie side by
+//              side. Merged through scratch memory.
+//
+// The order of folding depends on shapes and strides only, so a result is the same on every run.
+#pragma once
+
+#include "gpuos_math.cuh"
+#include "gpuos_operands.cuh"
+
+namespace gpuos {
+
+constexpr unsigned ALL_LANES = 0xffffffffu;
+
+// ---- Reducers.
+//
+// A reducer has a State (plain words, at most 24 bytes) and static functions
+//
+//   identity()             the state of no elements
+//   fold(s, x, first)      takes in x[0..V), whose row-major positions start at first
+//   merge(s, t)            takes in the elements of t, which may come from anywhere
+//   across(s, mask)        the state of the lane whose number differs by mask; by a whole warp
+//   finish(s, n)           the result for n elements
+
+template <class A> struct Single {
+  A value;
+};
+
+// Reducers whose state is one value and that fold with an associative operation.
+template <class Derived, class A> struct Folding {
+  using State = Single<A>;
+  GPUOS_INLINE State identity() { return {Derived::zero()}; }
+
+  template <class X, int V> GPUOS_INLINE void fold(State& s, const X (&x)[V], long long) {
+    A part[V];
+#pragma unroll
+    for (int i = 0; i < V; i++) {
+      part[i] = Derived::element(x[i]);
+    }
+#pragma unroll
+    for (int width = V / 2; width > 0; width /= 2) {  // a tree: shorter chains, smaller errors
+#pragma unroll
+      for (int i = 0; i < width; i++) {
+        part[i] = Derived::join(part[i], part[i + width]);
+      }
+    }
+    s.value = Derived::join(s.value, part[0]);
+  }
+
+  GPUOS_INLINE void merge(State& s, const State& t) { s.value = Derived::join(s.value, t.value); }
+  GPUOS_INLINE State across(const State& s, int mask) {
+    return {__shfl_xor_sync(ALL_LANES, s.value, mask)};
+  }
+  GPUOS_INLINE A finish(const State& s, long long) { return s.value; }
+};
+
+template <class A> struct Sum : Folding<Sum<A>, A> {
+  GPUOS_INLINE A zero() { return A(0); }
+  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
+  GPUOS_INLINE A join(A a, A b) { return add(a, b); }
+};
+
+// NaN for no elements.
+template <class A> struct Mean : Sum<A> {
+  GPUOS_INLINE A finish(const Single<A>& s, long long n) { return s.value / A(n); }
+};
+
+template <class A> struct Prod : Folding<Prod<A>, A> {
+  GPUOS_INLINE A zero() { return A(1); }
+  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
+  GPUOS_INLINE A join(A a, A b) { return mul(a, b); }
+};
+
+// The least and the greatest value of a computed type.
+template <class A> struct Limits;
+template <> struct Limits<float> {
+  GPUOS_INLINE float low() { return float_of(0xff800000u); }
+  GPUOS_INLINE float high() { return float_of(0x7f800000u); }
+};
+template <> struct Limits<double> {
+  GPUOS_INLINE double low() { return double_of(0xfff0000000000000ull); }
+  GPUOS_INLINE double high() { return double_of(0x7ff0000000000000ull); }
+};
+template <> struct Limits<int> {
+  GPUOS_INLINE int low() { return -2147483647 - 1; }
+  GPUOS_INLINE int high() { return 2147483647; }
+};
+template <> struct Limits<long long> {
+  GPUOS_INLINE long long low() { return -9223372036854775807ll - 1; }
+  GPUOS_INLINE long long high() { return 9223372036854775807ll; }
+};
+
+// NaN wins.
+template <class A> struct Max : Folding<Max<A>, A> {
+  GPUOS_INLINE A zero() { return Limits<A>::low(); }
+  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
+  GPUOS_INLINE A join(A a, A b) { return maximum(a, b); }
+};
+template <class A> struct Min : Folding<Min<A>, A> {
+  GPUOS_INLINE A zero() { return Limits<A>::high(); }
+  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
+  GPUOS_INLINE A join(A a, A b) { return minimum(a, b); }
+};
+
+// Whether any, or all, elements differ from zero. NaN does.
+struct Any : Folding<Any, int> {
+  GPUOS_INLINE int zero() { return 0; }
+  template <class X> GPUOS_INLINE int element(X x) { return x != X(0); }
+  GPUOS_INLINE int join(int a, int b) { return a | b; }
+};
+struct All : Folding<All, int> {
+  GPUOS_INLINE int zero() { return 1; }
+  template <class X> GPUOS_INLINE int element(X x) { return x != X(0); }
+  GPUOS_INLINE int join(int a, int b) { return a & b; }
+};
+
+// Vector norms, as torch.linalg.vector_norm; 0 for no elements whatever the order.
+template <class A> struct Norm0 : Folding<Norm0<A>, A> {
+  GPUOS_INLINE A zero() { return A(0); }
+  GPUOS_INLINE A element(A x) { return x == A(0) ? A(0) : A(1); }
+  GPUOS_INLINE A join(A a, A b) { return a + b; }
+};
+template <class A> struct Norm1 : Folding<Norm1<A>, A> {
+  GPUOS_INLINE A zero() { return A(0); }
+  GPUOS_INLINE A element(A x) { return abs(x); }
+  GPUOS_INLINE A join(A a, A b) { return a + b; }
+};
+template <class A> struct Norm2 : Folding<Norm2<A>, A> {
+  GPUOS_INLINE A zero() { return A(0); }
+  GPUOS_INLINE A element(A x) { return x * x; }
+  GPUOS_INLINE A join(A a, A b) { return a + b; }
+  GPUOS_INLINE A finish(const Single<A>& s, long long) { return sqrt(s.value); }
+};
+template <class A> struct NormMax : Folding<NormMax<A>, A> {  // order +infinity
+  GPUOS_INLINE A zero() { return A(0); }
+  GPUOS_INLINE A element(A x) { return abs(x); }
+  GPUOS_INLINE A join(A a, A b) { return maximum(a, b); }
+};
+template <class A> struct NormMin : Folding<NormMin<A>, A> {  // order -infinity
+  GPUOS_INLINE A zero() { return Limits<A>::high(); }
+  GPUOS_INLINE A element(A x) { return abs(x); }
+  GPUOS_INLINE A join(A a, A b) { return minimum(a, b); }
+  GPUOS_INLINE A finish(const Single<A>& s, long long n) { return n == 0 ? A(0) : s.value; }
+};
+// Any other order: Parameter::value().
+template <class A, class Parameter> struct NormP : Folding<NormP<A, Parameter>, A> {
+  GPUOS_INLINE A zero() { return A(0); }
+  GPUOS_INLINE A element(A x) { return pow(abs(x), A(Parameter::value())); }
+  GPUOS_INLINE A join(A a, A b) { return a + b; }
+  GPUOS_INLINE A finish(const Single<A>& s, long long n) {
+    return n == 0 ? A(0) : pow(s.value, A(1.0 / Parameter::value()));
+  }
+};
+
+// Row-major position of the extremum among the reduced elements: the first of equals, the first NaN
+// before any number; 0 for no elements.
+template <class A> struct Placed {
+  A value;
+  long long place;
+};
+
+template <class Derived, class A> struct Arg {
+  using State = Placed<A>;
+  GPUOS_INLINE State identity() { return {Derived::zero(), Limits<long long>::high()}; }
+
+  GPUOS_INLINE void merge(State& s, const State& t) {
+    bool better = is_nan(s.value) ? is_nan(t.value) && t.place < s.place
+                                  : is_nan(t.value) || Derived::beats(t.value, s.value) ||
+                                        (t.value == s.value && t.place < s.place);
+    if (better) {
+      s = t;
+    }
+  }
+  template <class X, int V> GPUOS_INLINE void fold(State& s, const X (&x)[V], long long first) {
+#pragma unroll
+    for (int i = 0; i < V; i++) {
+      merge(s, {A(x[i]), first + i});
+    }
+  }
+  GPUOS_INLINE State across(const State& s, int mask) {
+    return {__shfl_xor_sync(ALL_LANES, s.value, mask), __shfl_xor_sync(ALL_LANES, s.place, mask)};
+  }
+  GPUOS_INLINE long long finish(const State& s, long long n) { return n == 0 ? 0 : s.place; }
+};
+template <class A> struct ArgMax : Arg<ArgMax<A>, A> {
+  GPUOS_INLINE A zero() { return Limits<A>::low(); }
+  GPUOS_INLINE bool beats(A a, A b) { return a > b; }
+};
+template <class A> struct ArgMin : Arg<ArgMin<A>, A> {
+  GPUOS_INLINE A zero() { return Limits<A>::high(); }
+  GPUOS_INLINE bool beats(A a, A b) { return a < b; }
+};
+
+// Variance by Welford's update, a group at a time, and Chan's merge of partial results.
+template <class A> struct Moments {
+  A mean;
+  A squares;  // sum of squared distances from the mean
+  long long n;
+};
+
+// Sum of squares / max(0, n - correction): NaN for no elements, as PyTorch.
+template <class A, class Parameter> struct Variance {
+  using State = Moments<A>;
+  GPUOS_INLINE State identity() { return {A(0), A(0), 0}; }
+
+  GPUOS_INLINE void merge(State& s, const State& t) {
+    if (t.n == 0) {
+      return;
+    }
+    if (s.n == 0) {
+      s = t;
+      return;
+    }
+    A distance = t.mean - s.mean;
+    A share = A(t.n) / A(s.n + t.n);
+    s.squares += t.squares + distance * distance * A(s.n) * share;
+    s.mean += distance * share;
+    s.n += t.n;
+  }
+  template <class X, int V> GPUOS_INLINE void fold(State& s, const X (&x)[V], long long) {
+    A sum = 0;
+#pragma unroll
+    for (int i = 0; i < V; i++) {
+      sum += x[i];
+    }
+    State group{sum / V, A(0), V};
+#pragma unroll
+    for (int i = 0; i < V; i++) {
+      A distance = x[i] - group.mean;
+      group.squares += distance * distance;
+    }
+    merge(s, group);
+  }
+  GPUOS_INLINE State across(const State& s, int mask) {
+    return {__shfl_xor_sync(ALL_LANES, s.mean, mask), __shfl_xor_sync(ALL_LANES, s.squares, mask),
+            __shfl_xor_sync(ALL_LANES, s.n, mask)};
+  }
+  GPUOS_INLINE A finish(const State& s, long long n) {
+    A divisor = A(n) - A(Parameter::value());
+    return s.squares / (divisor > A(0) ? divisor : A(0));
+  }
+};
+template <class A, class Parameter> struct Deviation : Variance<A, Parameter> {
+  GPUOS_INLINE A finish(const Moments<A>& s, long long n) {
+    return sqrt(Variance<A, Parameter>::finish(s, n));
+  }
+};
+
+// ---- One thread's share of one kept position.
+
+// Folds the values of a loaded group, whose elements start at row-major position `first`.
+template <class Body, int V>
+GPUOS_INLINE void fold_group(typename Body::reducer::State& state, Group<Body, V>& group,
+                             long long first) {
+  using Reducer = typename Body::reducer;
+  using Value = decltype(Body::value(Element<Body, V>{group, 0, 0}));
+  if constexpr (V == 1 || Body::weight <= HEAVY) {
+    Value x[V];
+#pragma unroll
+    for (int lane = 0; lane < V; lane++) {
+      x[lane] = Body::value(Element<Body, V>{group, lane, lane});
+    }
+    Reducer::fold(state, x, first);
+  } else {
+#pragma unroll 1
+    for (int lane = 0; lane < V; lane++) {
+      Value x[1] = {Body::value(Element<Body, V>{group, 0, 0})};
+      Reducer::fold(state, x, first + lane);
+      group.template turn<false>();
+    }
+  }
+}
+
+// Groups a thread loads before it folds the first, as a power of two.
+template <class Body, int V> GPUOS_CONSTEXPR int log_batch() {
+  int groups = 20 / Body::operands::input_words(V);
+  int by_code = 256 / (V * Body::weight);
+  groups = groups < by_code ? groups : by_code;
+  return Body::weight > HEAVY || groups < 2 ? 0 : groups < 4 ? 1 : groups < 8 ? 2 : 3;
+}
+
+// Folds groups `index`, `index + step`, ... below `to` of one row of reduced elements. `site` is
+// where the row starts, `place` the row-major position of its first element.
+template <class Body, int V>
+GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
+                           Scattered<typename Body::operands> site, const gpuos_space* space,
+                           long long index, long long to, unsigned step, long long place) {
+  using Kinds = typename Body::operands;
+  constexpr int U = 1 << log_batch<Body, V>();
+  address stride[Kinds::COUNT];  // bytes from one group of this thread to its next
+  Kinds::each([&](auto kind, auto operand) {
+    constexpr int K = decltype(operand)::value;
+    using Kind = decltype(kind);
+    if constexpr (Kind::input) {
+      address group = (address)space->stride[K][space->rank - 1] * (Kind::tag::bytes * V);
+      site.at[K] += index * group;
+      stride[K] = step * group;
+    }
+  });
+#pragma unroll 1
+  for (; index < to; index += (long long)step * U) {
+    Group<Body, V> groups[U];
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      if (index + (long long)u * step < to) {
+        groups[u].load(site);
+      }
+      Kinds::each([&](auto kind, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        if constexpr (decltype(kind)::input) {
+          site.at[K] += stride[K];
+        }
+      });
+    }
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      long long mine = index + (long long)u * step;
+      if (mine < to) {
+        fold_group(state, groups[u], place + mine * V);
+      }
+    }
+  }
+}
+
+// ---- Teams.
+
+// How the threads of a block are shared out over a tile, by logarithms to base 2: threads per kept
+// position, and kept positions at a time.
+struct Teams {
+  bool adjacent;
+  unsigned log_members;
+  unsigned log_positions;
+
+  __device__ __forceinline__ unsigned member() const {
+    return adjacent ? threadIdx.x & ((1u << log_members) - 1) : threadIdx.x >> log_positions;
+  }
+  __device__ __forceinline__ unsigned position() const {
+    return adjacent ? threadIdx.x >> log_members : threadIdx.x & ((1u << log_positions) - 1);
+  }
+  // Threads beyond the last whole team.
+  __device__ __forceinline__ bool idle() const {
+    return threadIdx.x >> (log_members + log_positions) != 0;
+  }
+};
+
+GPUOS_INLINE unsigned log_at_least(unsigned long long x) {
+  return x <= 1 ? 0 : x > 1u << 30 ? 31 : 32 - __clz((unsigned)x - 1);
+}
+GPUOS_INLINE unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+GPUOS_INLINE unsigned greatest(unsigned a, unsigned b) { return a > b ? a : b; }
+GPUOS_INLINE unsigned surplus(unsigned a, unsigned b) { return a > b ? a - b : 0; }
+
+// Whether the elements of one kept position lie closer together than those of neighbouring ones.
+template <class Kinds> GPUOS_INLINE bool reduced_side_by_side(const gpuos_space* space) {
+  unsigned kept = space->rank - space->reduced;
+  if (kept == 0 || space->reduced == 0) {
+    return true;
+  }
+  long long along = 0;
+  long long between = 0;
+  Kinds::each([&](auto kind, auto index) {
+    if constexpr (decltype(kind)::input) {
+      constexpr int K = decltype(index)::value;
+      along += minimum(abs(space->stride[K][space->rank - 1]), 32ll);
+      between += minimum(abs(space->stride[K][kept - 1]), 32ll);
+    }
+  });
+  return along <= between;
+}
+
+// `groups`: groups of elements per kept position; a thread loads 1 << log_batch of them at once.
+template <class State>
+GPUOS_INLINE Teams share_out(bool adjacent, unsigned count, unsigned long long groups,
+                             unsigned log_batch) {
+  const unsigned threads = 31 - __clz(blockDim.x);
+  const unsigned wanted = surplus(log_at_least(groups), log_batch);  // one batch a thread
+  const unsigned spare = surplus(threads, log_at_least(count));
+  if (adjacent) {
+    // Up to a warp where a batch a thread needs it or threads would idle; more only for both.
+    unsigned members = greatest(least(wanted, 5), least(least(spare, log_at_least(groups)), 5));
+    members = greatest(members, least(spare, wanted));
+    members = least(members, threads);
+    return {true, members, threads - members};
+  }
+  if ((sizeof(State) << threads) > GPUOS_SCRATCH_BYTES - SPACE_BYTES) {
+    return {false, 0, threads};
+  }
+  const unsigned members = least(spare, wanted);
+  return {false, members, threads - members};
+}
+
+// Merges the states of each team into its first member's. Called by all threads of the block; teams
+// that do not lie within a warp meet at barriers.
+template <class Reducer>
+GPUOS_INLINE void merge_team(typename Reducer::State& state, const Teams& teams, char* scratch) {
+  typename Reducer::State* states = (typename Reducer::State*)scratch;
+  const unsigned members = 1u << teams.log_members;
+  if (teams.adjacent) {
+    for (unsigned mask = least(members, 32) / 2; mask > 0; mask /= 2) {
+      Reducer::merge(state, Reducer::across(state, mask));
+    }
+    if (members > 32) {
+      const unsigned warp = threadIdx.x / 32;
+      if (threadIdx.x % 32 == 0) {
+        states[warp] = state;
+      }
+      __syncthreads();
+      if (teams.member() == 0) {
+        for (unsigned other = 1; other < members / 32; other++) {
+          Reducer::merge(state, states[warp + other]);
+        }
+      }
+      __syncthreads();  // before the next round writes
+    }
+  } else if (members > 1) {
+    const unsigned member = teams.member();
+    for (unsigned half = members / 2; half > 0; half /= 2) {
+      if (member >= half && member < 2 * half) {
+        states[threadIdx.x] = state;
+      }
+      __syncthreads();
+      if (member < half) {
+        Reducer::merge(state, states[threadIdx.x + (half << teams.log_positions)]);
+      }
+    }
+    __syncthreads();  // before the next round writes
+  }
+}
+
+// ---- The operator.
+
+// Folds one kept position's elements, as one member of its team: row by row, a row being the
+// elements along the innermost reduced dimension. A row of as many elements as the team has members
+// is shared by all of them; shorter ones go to a part of the team each. `site` is where the
+// position's first element lies.
+template <class Body>
+GPUOS_INLINE void fold_rows(typename Body::reducer::State& state,
+                            const Scattered<typename Body::operands>& site,
+                            const gpuos_space* space, const Teams& teams) {
+  using Kinds = typename Body::operands;
+  constexpr int V = 16 / Kinds::widest(false);
+  const unsigned kept = space->rank - space->reduced;
+  const unsigned inner = space->rank - 1;
+  const long long length = space->size[inner];
+  long long rows = 1;
+#pragma unroll 1
+  for (unsigned dim = kept; dim < inner; dim++) {
+    rows *= space->size[dim];
+  }
+  const unsigned log_sharers =
+      rows == 1 ? teams.log_members : least(teams.log_members, log_at_least(length / V));
+  const unsigned sharers = 1u << log_sharers;
+  const unsigned sharer = teams.member() & (sharers - 1);
+
+#pragma unroll 1
+  for (long long row = teams.member() >> log_sharers; row < rows;
+       row += 1u << (teams.log_members - log_sharers)) {
+    Scattered<Kinds> start = site;
+    advance<1, false>(start, space, kept, inner, (unsigned long long)row);
+    bool grouped = teams.adjacent;
+    Kinds::each([&](auto kind, auto operand) {
+      constexpr int K = decltype(operand)::value;
+      using Kind = decltype(kind);
+      if constexpr (Kind::input) {
+        const long long stride = space->stride[K][inner];
+        start.packed |= stride == 1 ? 1u << K : 0;
+        grouped &= stride == 0 ||
+                   (stride == 1 && (start.at[K] & (Kind::tag::bytes * V - 1)) == 0);
+      }
+    });
+    long long done = 0;
+    if (grouped) {
+      fold_row<Body, V>(state, start, space, sharer, length / V, sharers, row * length);
+      done = length / V * V;
+    }
+    fold_row<Body, 1>(state, start, space, done + sharer, length, sharers, row * length);
+  }
+}
+
+// Called by all threads of a block.
+template <class Body>
+GPUOS_INLINE void reduce(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+  using Kinds = typename Body::operands;
+  using Reducer = typename Body::reducer;
+  constexpr int V = 16 / Kinds::widest(false);
+  constexpr int OUT = Kinds::COUNT - 1;
+  using Result = typename Kinds::template kind<OUT>::tag;
+
+  const gpuos_space* space = stage<Kinds>(global, scratch);
+  const Words<Kinds> words(task);
+  const unsigned kept = space->rank - space->reduced;
+  const unsigned count = task->count;
+  const unsigned long long first = task->first * GPUOS_POSITIONS_PER_FIRST;
+  long long n = 1;
+#pragma unroll 1
+  for (unsigned dim = kept; dim < space->rank; dim++) {
+    n *= space->size[dim];
+  }
+  const bool adjacent = reduced_side_by_side<Kinds>(space);
+  const Teams teams = share_out<typename Reducer::State>(
+      adjacent, count, adjacent ? n / V : n, adjacent ? log_batch<Body, V>() : log_batch<Body, 1>());
+
+#pragma unroll 1
+  for (unsigned round = 0; round < count; round += 1u << teams.log_positions) {
+    typename Reducer::State state = Reducer::identity();
+    const unsigned mine = round + teams.position();
+    const bool working = !teams.idle() && mine < count;
+    Scattered<Kinds> site{&words, 0, {}};
+    if (working) {
+      Kinds::each([&](auto, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        site.at[K] = words.of[K];
+      });
+      advance<1, true>(site, space, 0, kept, first + mine);
+      if (space->reduced > 0) {
+        fold_rows<Body>(state, site, space, teams);
+      } else if (teams.member() == 0) {
+        Group<Body, 1> group;
+        group.load(site);
+        fold_group(state, group, 0);
+      }
+    }
+    merge_team<Reducer>(state, teams, scratch + SPACE_BYTES);
+    if (working && teams.member() == 0) {
+      Lanes<Result, 1> lanes;
+      lanes.put(0, Result::encode(convert<Result>(Reducer::finish(state, n))));
+      site.template store<OUT>(lanes);
+    }
+  }
+}
+
+}  // namespace gpuos
