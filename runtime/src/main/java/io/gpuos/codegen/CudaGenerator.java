@@ -30,7 +30,9 @@ public final class CudaGenerator {
   /** Name of the device function every source defines. */
   public static final String ENTRY = "gpuos_op";
 
-  /** Most registers a thread of an operator may use; the resident kernel is launched with as many. */
+  /**
+   * Most registers a thread of an operator may use; the resident kernel is launched with as many.
+   */
   public static final int MAX_REGISTERS = 64;
 
   /** Compiler options for {@link #render}'s sources, without the architecture. */
@@ -158,8 +160,8 @@ public final class CudaGenerator {
     return switch (node) {
       case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
       case Node.Constant constant -> CudaLiterals.of(constant);
-      case Node.Convert convert -> "gpuos::convert<gpuos::%s>(v%d)"
-          .formatted(convert.type(), convert.argument());
+      case Node.Convert convert ->
+          "gpuos::convert<gpuos::%s>(v%d)".formatted(convert.type(), convert.argument());
       case Node.Apply apply -> {
         String arguments =
             apply.arguments().stream().map(i -> "v" + i).collect(Collectors.joining(", "));

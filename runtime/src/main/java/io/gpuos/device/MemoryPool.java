@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Device memory in blocks cut from large slabs, because giving memory back to a driver waits for the
- * resident kernel. Best fit over free chunks, neighbours joined. Thread-safe.
+ * Device memory in blocks cut from large slabs, because giving memory back to a driver waits for
+ * the resident kernel. Best fit over free chunks, neighbours joined. Thread-safe.
  *
  * <p>A freed chunk remembers the last task that used it; a block cut from it starts with that
  * history, so new tasks are ordered behind old ones and memory may be freed while tasks still use
@@ -89,11 +89,9 @@ public final class MemoryPool implements AutoCloseable {
     Chunk chunk = fit.getValue().getLast();
     removeFree(chunk);
     if (chunk.bytes > rounded) {
-      addFree(
-          new Chunk(
-              chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.lastUse));
+      addFree(new Chunk(chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.lastUse));
     }
-    Block block = new Block(chunk.address, rounded, ring.reuse(rounded, chunk.lastUse));
+    Block block = new Block(chunk.address, rounded, ring.history(rounded, chunk.lastUse));
     used.put(chunk.address, block);
     slabOf.put(chunk.address, chunk.slab);
     usedBytes += rounded;
@@ -128,10 +126,7 @@ public final class MemoryPool implements AutoCloseable {
     usedBytes -= block.bytes;
     Chunk chunk =
         new Chunk(
-            slabOf.remove(block.address),
-            block.address,
-            block.bytes,
-            ring.lastUse(block.history));
+            slabOf.remove(block.address), block.address, block.bytes, ring.lastUse(block.history));
     addFree(join(chunk));
   }
 

@@ -186,6 +186,7 @@ public enum Function {
 
   private final String functionName = name().toLowerCase(Locale.ROOT);
   private final List<Parameter> parameters;
+  private final int arity;
   private final TypeRule typeRule;
   private final String definition;
   private Optional<Operator> operator = Optional.empty();
@@ -195,6 +196,7 @@ public enum Function {
 
   Function(String parameters, TypeRule typeRule, String definition, Column... columns) {
     this.parameters = Parameter.parseList(parameters);
+    this.arity = (int) this.parameters.stream().filter(p -> !p.selects()).count();
     this.typeRule = typeRule;
     this.definition = definition;
     for (Column column : columns) {
@@ -229,7 +231,7 @@ public enum Function {
 
   /** How many arguments a {@link Kernel.Node.Apply} of this function has. */
   public int arity() {
-    return (int) parameters.stream().filter(parameter -> !parameter.selects()).count();
+    return arity;
   }
 
   public TypeRule typeRule() {

@@ -11,32 +11,105 @@ import java.util.Arrays;
  * all tiles of one submission have consecutive sequences.
  */
 public final class Invocation {
+  private static final int SECTOR_WORDS = TaskRecord.SECTOR_BYTES / Long.BYTES;
+
   final int operator;
-  final int space;
-  final int flags;
+
+  /** Image of the record of the first tile: the sectors in use, without stamps and dependencies. */
+  final long[] image;
+
+  /** Sectors after the first that hold anything; dependencies may need more. */
   final int sectors;
-  final long[] operands;
-  final int[] strideBytes;
-  final boolean linear;
+
   final Access[] reads;
   final Access[] writes;
-  final long positions;
-  final int tilePositions;
   final int tiles;
+
+  /** Histories of what is read, then of what is written. */
+  final RegionMap[] maps;
+
+  /**
+   * For each of {@link #maps} the offset of its one region and the map's version then; see {@link
+   * #isResolved}. Guarded by the ordering section.
+   */
+  final int[] resolved;
+
+  /** Whether every operand is one region; set by {@link #resolve}. */
+  boolean simple;
+
+  private boolean everResolved;
+  private final long positions;
+  private final int tilePositions;
+  private final boolean linear;
+  private final int operandCount;
+  private final int[] strideBytes;
 
   private Invocation(Builder builder) {
     operator = builder.operator;
-    space = builder.space;
     linear = builder.linear;
-    operands = Arrays.copyOf(builder.operands, builder.operandCount);
-    strideBytes = Arrays.copyOf(builder.strideBytes, builder.operandCount);
     reads = builder.reads;
     writes = builder.writes;
+    maps = new RegionMap[reads.length + writes.length];
+    for (int k = 0; k < maps.length; k++) {
+      maps[k] = (k < reads.length ? reads[k] : writes[k - reads.length]).map();
+    }
+    resolved = new int[2 * maps.length];
     positions = builder.positions;
+    operandCount = builder.operandCount;
+    strideBytes = Arrays.copyOf(builder.strideBytes, operandCount);
     tilePositions = (int) Math.min(builder.tilePositions, Math.max(1, positions));
     tiles = (int) Math.max(1, Math.ceilDiv(positions, (long) tilePositions));
-    sectors = linear || tiles == 1 ? TaskRecord.sectors(operands.length) : 3;
-    flags = linear ? TaskRecord.FLAG_LINEAR : 0;
+    sectors = linear || tiles == 1 ? TaskRecord.sectors(operandCount) : 3;
+    image = new long[(sectors + 1) * SECTOR_WORDS];
+    put(TaskRecord.LOGICAL_OPERATOR, operator);
+    put(TaskRecord.SPACE, builder.space);
+    put(TaskRecord.COUNT, count(0));
+    put(TaskRecord.FLAGS, linear ? TaskRecord.FLAG_LINEAR : 0);
+    for (int k = 0; k < operandCount; k++) {
+      image[TaskRecord.operand(k) / Long.BYTES] = builder.operands[k];
+    }
+  }
+
+  /** Puts the 32-bit word at byte {@code offset} of the image; the host is little-endian. */
+  private void put(int offset, int value) {
+    image[offset / Long.BYTES] |= Integer.toUnsignedLong(value) << offset % Long.BYTES * 8;
+  }
+
+  /** Makes {@code image}, a copy of {@link #image}, that of tile {@code tile}. */
+  void moveTo(int tile, long[] target) {
+    int count = TaskRecord.COUNT / Long.BYTES;
+    target[count] = image[count] & ~0xffffffffL | count(tile);
+    if (linear) {
+      for (int k = 0; k < operandCount; k++) {
+        int word = TaskRecord.operand(k) / Long.BYTES;
+        target[word] = image[word] + (long) tile * tilePositions * strideBytes[k];
+      }
+    }
+  }
+
+  /** Whether {@link #resolved} holds. Inside the ordering section. */
+  boolean isResolved() {
+    boolean current = everResolved;
+    for (int k = 0; k < maps.length; k++) {
+      current &= resolved[2 * k + 1] == maps[k].version;
+    }
+    return current;
+  }
+
+  /** Looks the operands' regions up; needed again only after a split. Inside the section. */
+  void resolve(long completedThrough) {
+    // Splitting for one operand may change what was looked up for another before it.
+    while (!isResolved()) {
+      everResolved = true;
+      simple = true;
+      for (int k = 0; k < maps.length; k++) {
+        Access access = k < reads.length ? reads[k] : writes[k - reads.length];
+        int[] offsets = access.offsets(completedThrough);
+        simple &= offsets.length == 1;
+        resolved[2 * k] = offsets.length == 1 ? offsets[0] : -1;
+        resolved[2 * k + 1] = maps[k].version;
+      }
+    }
   }
 
   /** Records one submission takes. */
@@ -52,11 +125,6 @@ public final class Invocation {
   /** Positions of tile {@code tile}. */
   int count(int tile) {
     return (int) Math.min(tilePositions, positions - (long) tile * tilePositions);
-  }
-
-  /** Operand {@code index} of tile {@code tile}: linear addresses point at the tile's start. */
-  long operand(int index, int tile) {
-    return operands[index] + (long) tile * tilePositions * strideBytes[index];
   }
 
   /** First position of tile {@code tile}, in the record's unit. */
@@ -131,12 +199,7 @@ public final class Invocation {
     }
 
     public Invocation build() {
-      Invocation invocation = new Invocation(this);
-      if (!linear) {
-        // A record addresses tiles itself; operands stay where they are.
-        Arrays.fill(invocation.strideBytes, 0);
-      }
-      return invocation;
+      return new Invocation(this);
     }
   }
 }

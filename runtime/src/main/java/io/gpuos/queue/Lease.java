@@ -8,9 +8,9 @@ import java.util.function.BooleanSupplier;
 /**
  * Host side of the lease: launches the workers when there is work and they have parked.
  *
- * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with a
- * full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence, and
- * look at the ring once more. One of the two sees the other. Workers that leave with work
+ * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with
+ * a full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence,
+ * and look at the ring once more. One of the two sees the other. Workers that leave with work
  * outstanding (their time is up, or a yield was asked) are launched again by whoever waits, or by
  * the keeper, a thread that looks every quarter of a millisecond while workers are resident.
  *
@@ -25,8 +25,9 @@ public final class Lease implements AutoCloseable {
     void launch(long epoch);
 
     /**
-     * Looks whether the workers are still alive; called by the keeper every quarter of a millisecond
-     * while they are resident, and by patient waiters. Reports a failure to the completions itself.
+     * Looks whether the workers are still alive; called by the keeper every quarter of a
+     * millisecond while they are resident, never during a launch. Reports a failure to the
+     * completions itself.
      */
     default void check() {}
   }
@@ -139,7 +140,7 @@ public final class Lease implements AutoCloseable {
   private void keep() {
     while (!closed) {
       if (!parked()) {
-        launcher.check();
+        check();
         LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
       } else if (outstanding.getAsBoolean() && holds == 0) {
         wake();
@@ -147,6 +148,13 @@ public final class Lease implements AutoCloseable {
         // A launch unparks; so does close. Work submitted from here on wakes the workers itself.
         LockSupport.park(this);
       }
+    }
+  }
+
+  /** Never between the moment an epoch is counted and the moment it is launched. */
+  private synchronized void check() {
+    if (!closed) {
+      launcher.check();
     }
   }
 

@@ -43,7 +43,8 @@ final class BigMath {
     BigDecimal small = x.divide(TWO.pow(halvings), wide);
     BigDecimal sum = BigDecimal.ONE;
     BigDecimal term = BigDecimal.ONE;
-    for (int n = 1; term.signum() != 0 && term.precision() - term.scale() > -wide.getPrecision();
+    for (int n = 1;
+        term.signum() != 0 && term.precision() - term.scale() > -wide.getPrecision();
         n++) {
       term = term.multiply(small, wide).divide(BigDecimal.valueOf(n), wide);
       sum = sum.add(term, wide);
@@ -71,8 +72,7 @@ final class BigMath {
   }
 
   /** erf(x) = 2 / sqrt(pi) e^(-x²) sum of 2^n x^(2n+1) / (2n+1)!!, terms of one sign. */
-  static BigDecimal erf(double x, MathContext digits) {
-    BigDecimal value = of(x);
+  static BigDecimal erf(BigDecimal value, MathContext digits) {
     BigDecimal square = value.multiply(value);
     BigDecimal term = value;
     BigDecimal sum = value;
@@ -87,8 +87,9 @@ final class BigMath {
     return sum.multiply(TWO).multiply(exp(square.negate(), digits)).divide(root, digits);
   }
 
-  static BigDecimal erfc(double x) {
-    MathContext digits = new MathContext(45 + (int) (x * x / 2));
+  static BigDecimal erfc(BigDecimal x) {
+    double square = x.doubleValue() * x.doubleValue();
+    MathContext digits = new MathContext(45 + (int) (square / 2));
     return BigDecimal.ONE.subtract(erf(x, digits));
   }
 
@@ -107,7 +108,10 @@ final class BigMath {
     }
     BigDecimal half = new BigDecimal("0.5");
     BigDecimal result =
-        argument.subtract(half).multiply(log(argument)).subtract(argument)
+        argument
+            .subtract(half)
+            .multiply(log(argument))
+            .subtract(argument)
             .add(log(PI.multiply(TWO)).multiply(half));
     for (int k = 1; k <= STIRLING_TERMS; k++) {
       BigDecimal divisor =
@@ -122,8 +126,7 @@ final class BigMath {
     BigDecimal term = x;
     BigDecimal sum = x;
     for (long n = 1; term.abs().compareTo(tiny(sum, DIGITS)) > 0; n++) {
-      term =
-          term.multiply(square, DIGITS).divide(BigDecimal.valueOf(-2 * n * (2 * n + 1)), DIGITS);
+      term = term.multiply(square, DIGITS).divide(BigDecimal.valueOf(-2 * n * (2 * n + 1)), DIGITS);
       sum = sum.add(term, DIGITS);
     }
     return sum;

@@ -109,8 +109,7 @@ class ElementwiseKernelTest {
           a.fill(new Random(1));
           b.fill(new Random(2));
         }
-        KernelRunner runner =
-            new KernelRunner(sum(type), new long[] {count}, List.of(a, b, out));
+        KernelRunner runner = new KernelRunner(sum(type), new long[] {count}, List.of(a, b, out));
         runner.run(scratch);
         runner.check(0);
       }

@@ -8,7 +8,6 @@ import io.gpuos.ir.TypeRule;
 import io.gpuos.layout.DType;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -117,8 +116,7 @@ class FunctionCodegenTest {
           }
         }
       }
-      long[] bits = Arrays.copyOf(scalars, scalars.length);
-      KernelRunner runner = new KernelRunner(kernel, new long[] {ELEMENTS}, tensors, bits);
+      KernelRunner runner = new KernelRunner(kernel, new long[] {ELEMENTS}, tensors, scalars);
       runner.run(scratch);
       runner.check(tolerance);
     }

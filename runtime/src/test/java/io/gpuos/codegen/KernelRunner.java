@@ -25,8 +25,7 @@ final class KernelRunner {
    * @param tensors of the INPUT, then of the OUTPUT operands
    * @param scalars bits of the SCALAR operands
    */
-  KernelRunner(
-      Kernel.Elementwise kernel, long[] shape, List<TestTensor> tensors, long... scalars) {
+  KernelRunner(Kernel.Elementwise kernel, long[] shape, List<TestTensor> tensors, long... scalars) {
     this.kernel = kernel;
     this.compiled = JvmGenerator.compile(kernel);
     this.tensors = tensors;
@@ -105,8 +104,8 @@ final class KernelRunner {
   }
 
   /**
-   * @param tolerance 0 for equality (zeros of different sign are equal), otherwise the error allowed
-   *     in units in the last place of the type, or absolute in such units of 1
+   * @param tolerance 0 for equality (zeros of different sign are equal), otherwise the error
+   *     allowed in units in the last place of the type, or absolute in such units of 1
    */
   static void checkValue(
       DType type, Object expected, Object actual, double tolerance, Object context) {

@@ -123,8 +123,7 @@ final class NaiveFunctions {
     if (Double.isInfinite(b)) {
       return a == 0 || (a < 0) == (b < 0) ? 0 : -1;
     }
-    BigDecimal exact =
-        new BigDecimal(a).divide(new BigDecimal(b), new MathContext(400));
+    BigDecimal exact = new BigDecimal(a).divide(new BigDecimal(b), new MathContext(400));
     BigInteger floor = exact.setScale(0, java.math.RoundingMode.FLOOR).toBigInteger();
     return isDouble ? floor.doubleValue() : floor.floatValue();
   }
@@ -133,14 +132,14 @@ final class NaiveFunctions {
     if (Double.isNaN(x) || Math.abs(x) > 9) {
       return Math.signum(x);
     }
-    return BigMath.erf(x, new MathContext(30)).doubleValue();
+    return BigMath.erf(BigMath.of(x), new MathContext(30)).doubleValue();
   }
 
   private static double erfc(double x) {
     if (Double.isNaN(x) || x < -9 || x > 27.5) {
       return x > 0 ? 0 : x < 0 ? 2 : x;
     }
-    return BigMath.erfc(x).doubleValue();
+    return BigMath.erfc(BigMath.of(x)).doubleValue();
   }
 
   private static double lgamma(double x) {

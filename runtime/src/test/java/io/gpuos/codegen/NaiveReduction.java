@@ -83,8 +83,7 @@ final class NaiveReduction {
   }
 
   private static double norm(double order, List<Object> values) {
-    double[] magnitudes =
-        values.stream().mapToDouble(value -> Math.abs(d(value))).toArray();
+    double[] magnitudes = values.stream().mapToDouble(value -> Math.abs(d(value))).toArray();
     if (Double.isInfinite(order)) {
       double best = order > 0 ? 0 : Double.POSITIVE_INFINITY;
       for (double magnitude : magnitudes) {
@@ -94,8 +93,7 @@ final class NaiveReduction {
     }
     double[] powers = new double[magnitudes.length];
     for (int i = 0; i < powers.length; i++) {
-      powers[i] =
-          order == 0 ? (magnitudes[i] == 0 ? 0 : 1) : StrictMath.pow(magnitudes[i], order);
+      powers[i] = order == 0 ? (magnitudes[i] == 0 ? 0 : 1) : StrictMath.pow(magnitudes[i], order);
     }
     double sum = sumOf(powers);
     return order == 0 ? sum : StrictMath.pow(sum, 1 / order);

@@ -20,10 +20,41 @@ final class RandomCases {
           .filter(
               function ->
                   switch (function) {
-                    case ADD, SUB, MUL, DIV, NEG, ABS, SIGN, MAXIMUM, MINIMUM, CLAMP, EQ, NE, LT,
-                        LE, GT, GE, LOGICAL_AND, LOGICAL_OR, LOGICAL_XOR, LOGICAL_NOT, WHERE,
-                        BITWISE_AND, BITWISE_OR, BITWISE_XOR, BITWISE_NOT, SHIFT_LEFT,
-                        SHIFT_RIGHT, FLOOR, CEIL, ROUND, TRUNC, SQRT, RELU, ISNAN, ISFINITE ->
+                    case ADD,
+                        SUB,
+                        MUL,
+                        DIV,
+                        NEG,
+                        ABS,
+                        SIGN,
+                        MAXIMUM,
+                        MINIMUM,
+                        CLAMP,
+                        EQ,
+                        NE,
+                        LT,
+                        LE,
+                        GT,
+                        GE,
+                        LOGICAL_AND,
+                        LOGICAL_OR,
+                        LOGICAL_XOR,
+                        LOGICAL_NOT,
+                        WHERE,
+                        BITWISE_AND,
+                        BITWISE_OR,
+                        BITWISE_XOR,
+                        BITWISE_NOT,
+                        SHIFT_LEFT,
+                        SHIFT_RIGHT,
+                        FLOOR,
+                        CEIL,
+                        ROUND,
+                        TRUNC,
+                        SQRT,
+                        RELU,
+                        ISNAN,
+                        ISFINITE ->
                         true;
                     default -> false;
                   })
@@ -132,6 +163,8 @@ final class RandomCases {
   /** Any node, more often a late one. */
   private int pick(Kernels kernels) {
     int size = kernels.size();
-    return random.nextBoolean() ? random.nextInt(size) : random.nextInt(Math.max(0, size - 6), size);
+    return random.nextBoolean()
+        ? random.nextInt(size)
+        : random.nextInt(Math.max(0, size - 6), size);
   }
 }

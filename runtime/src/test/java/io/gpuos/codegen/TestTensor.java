@@ -8,8 +8,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.Random;
 
 /**
- * Elements in native memory, reached one by one through their indices: what the kernels' results are
- * checked with, so it shares nothing with how they walk memory. Values are {@code Double} for
+ * Elements in native memory, reached one by one through their indices: what the kernels' results
+ * are checked with, so it shares nothing with how they walk memory. Values are {@code Double} for
  * floating types and {@code Long} for the others.
  */
 final class TestTensor {
@@ -25,8 +25,7 @@ final class TestTensor {
   private final MemorySegment memory;
   private final long origin;
 
-  private TestTensor(
-      DType type, long[] shape, long[] strides, MemorySegment memory, long origin) {
+  private TestTensor(DType type, long[] shape, long[] strides, MemorySegment memory, long origin) {
     this.type = type;
     this.shape = shape;
     this.strides = strides;
@@ -113,8 +112,7 @@ final class TestTensor {
       case F64 -> memory.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, at, floating);
       case F32 -> memory.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, (float) floating);
       case F16 ->
-          memory.set(
-              ValueLayout.JAVA_SHORT_UNALIGNED, at, Float.floatToFloat16((float) floating));
+          memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, Float.floatToFloat16((float) floating));
       case BF16 ->
           memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, NaiveKernel.bf16((float) floating));
       case I64 -> memory.set(ValueLayout.JAVA_LONG_UNALIGNED, at, integral);
@@ -129,11 +127,9 @@ final class TestTensor {
     return switch (type) {
       case F64 -> memory.get(ValueLayout.JAVA_DOUBLE_UNALIGNED, at);
       case F32 -> (double) memory.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at);
-      case F16 ->
-          (double) Float.float16ToFloat(memory.get(ValueLayout.JAVA_SHORT_UNALIGNED, at));
+      case F16 -> (double) Float.float16ToFloat(memory.get(ValueLayout.JAVA_SHORT_UNALIGNED, at));
       case BF16 ->
-          (double)
-              Float.intBitsToFloat(memory.get(ValueLayout.JAVA_SHORT_UNALIGNED, at) << 16);
+          (double) Float.intBitsToFloat(memory.get(ValueLayout.JAVA_SHORT_UNALIGNED, at) << 16);
       case I64 -> memory.get(ValueLayout.JAVA_LONG_UNALIGNED, at);
       case I32 -> (long) memory.get(ValueLayout.JAVA_INT_UNALIGNED, at);
       case I16 -> (long) memory.get(ValueLayout.JAVA_SHORT_UNALIGNED, at);

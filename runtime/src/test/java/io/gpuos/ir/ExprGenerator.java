@@ -6,7 +6,9 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 
 /**
  * Makes random expressions and inputs for property tests. Names and shapes are always valid; types
@@ -16,13 +18,23 @@ public final class ExprGenerator {
 
   private final RandomGenerator random;
   private final SequencedMap<String, OracleTensor> inputs = new LinkedHashMap<>();
+  private final List<Function> functions;
+  private final List<Expr> made = new ArrayList<>();
   private final int[] fullShape;
+
+  /** With all functions. */
+  public ExprGenerator(RandomGenerator random, int maxInputs) {
+    this(random, maxInputs, _ -> true);
+  }
 
   /**
    * @param maxInputs how many tensors the expression may name
+   * @param functions which functions to use: a device that rounds a little differently needs steps
+   *     such as floor and comparisons left out
    */
-  public ExprGenerator(RandomGenerator random, int maxInputs) {
+  public ExprGenerator(RandomGenerator random, int maxInputs, Predicate<Function> functions) {
     this.random = random;
+    this.functions = Stream.of(Function.values()).filter(functions).toList();
     this.fullShape = new int[random.nextInt(0, 4)];
     for (int d = 0; d < fullShape.length; d++) {
       fullShape[d] = random.nextInt(1, 5);
@@ -63,16 +75,25 @@ public final class ExprGenerator {
         : OracleTensor.integral(type, shape, random.longs(count, -3, 20).toArray());
   }
 
-  /** An expression of about that depth. Reductions keep their axes, so that shapes broadcast. */
+  /**
+   * An expression of at most that depth, or one it has made before. Reductions keep their axes, so
+   * that shapes broadcast.
+   */
   public Expr expression(int depth) {
     if (depth == 0 || random.nextInt(8) == 0) {
       return leaf();
     }
-    return switch (random.nextInt(10)) {
-      case 0 -> reduction(depth);
-      case 1 -> new Expr.Cast(castType(), expression(depth - 1));
-      default -> call(depth);
-    };
+    if (!made.isEmpty() && random.nextInt(12) == 0) {
+      return made.get(random.nextInt(made.size()));
+    }
+    Expr expr =
+        switch (random.nextInt(10)) {
+          case 0 -> reduction(depth);
+          case 1 -> new Expr.Cast(castType(), expression(depth - 1));
+          default -> call(depth);
+        };
+    made.add(expr);
+    return expr;
   }
 
   private Expr leaf() {
@@ -101,7 +122,7 @@ public final class ExprGenerator {
 
   /** A function of at least one tensor. */
   private Expr call(int depth) {
-    Function function = Function.values()[random.nextInt(Function.values().length)];
+    Function function = functions.get(random.nextInt(functions.size()));
     List<Expr> arguments = new ArrayList<>();
     for (int i = 0; i < function.arity(); i++) {
       arguments.add(expression(depth - 1));

@@ -22,6 +22,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ExpressionPlanTest {
@@ -227,6 +228,22 @@ class ExpressionPlanTest {
   }
 
   @Test
+  void shouldSplitAgainWhereACutAddsAnInput() {
+    String text = "s = a+b+c+d+e+f+g+h; sum(s * (a*b*c*d*e*f*g*h)), s + i";
+    SequencedMap<String, TensorType> types = new LinkedHashMap<>();
+    List<OracleTensor> tensors = new ArrayList<>();
+    for (String name : "abcdefghi".split("")) {
+      types.put(name, f32());
+      tensors.add(OracleTensor.floating(DType.F32, new int[0], 2));
+    }
+    ExpressionPlan plan = ExpressionPlan.of(ExpressionParser.parse(text), types);
+
+    List<OracleTensor> outputs = KernelInterpreter.run(plan, tensors);
+    assertEquals(16 * 256, outputs.get(0).doubleAt(0));
+    assertEquals(18, outputs.get(1).doubleAt(0));
+  }
+
+  @Test
   void shouldPlanManyOutputsOfAChain() {
     StringBuilder text = new StringBuilder("y0 = x + 1;");
     for (int i = 1; i < 60; i++) {
@@ -268,7 +285,7 @@ class ExpressionPlanTest {
           max(e)            | nothing to reduce: function=max, shape=[0, 5], axes=[0, 1], expected=reduced sizes > 0
           argmin(e, axis=0) | nothing to reduce: function=argmin, shape=[0, 5], axes=[0], expected=reduced sizes > 0
           norm(e, ord=inf)  | nothing to reduce: function=norm, shape=[0, 5], axes=[0, 1], expected=reduced sizes > 0
-          h * g             | size overflows: shape=[4294967296, 4294967296], type=f32, expected=fewer than 2^63 bytes
+          sum(h * g)        | size overflows: shape=[4294967296, 4294967296], type=f32, expected=fewer than 2^63 bytes
           """)
   void shouldExplainShapeErrors(String text, String message) {
     ShapeException thrown =
@@ -319,6 +336,52 @@ class ExpressionPlanTest {
   void shouldRefuseNoOutputs() {
     assertThrows(
         ExpressionException.class, () -> ExpressionPlan.of(List.of(), new LinkedHashMap<>()));
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void shouldComputeFunctionsOfLiterals(Function function) {
+    List<List<Expr>> pools =
+        List.of(
+            List.of(Expr.of(0.5), Expr.of(-0.75), Expr.of(2.5)),
+            List.of(Expr.of(5), Expr.of(-3), Expr.of(2)),
+            List.of(Expr.of(3), Expr.of(2), Expr.of(0.25)),
+            List.of(Expr.of(true), Expr.of(false), Expr.of(true)));
+    for (List<Expr> pool : pools) {
+      List<Expr> arguments = new ArrayList<>(pool.subList(0, function.arity()));
+      if (function == Function.WHERE) {
+        arguments.set(0, Expr.of(false));
+      }
+      List<Expr> outputs = List.of(new Expr.Call(function, arguments));
+      ExpressionPlan plan;
+      try {
+        plan = ExpressionPlan.of(outputs, new LinkedHashMap<>());
+      } catch (DTypeException _) {
+        continue;
+      }
+      OracleTensor expected = Oracle.evaluate(outputs, new LinkedHashMap<>()).getFirst();
+      OracleTensor actual = KernelInterpreter.run(plan, List.of()).getFirst();
+      assertTrue(
+          KernelInterpreter.close(expected, actual, 1e-6),
+          () -> "%s: expected %s but was %s".formatted(outputs, expected, actual));
+    }
+  }
+
+  @Test
+  void shouldFoldLiteralsInDouble() {
+    assertEquals(
+        """
+        elementwise(input f64, output f64)
+        %0 = load 0: f64
+        %1 = constant 0.7978845608028654: f64
+        %2 = mul %0 %1: f64
+        store 1 = %2
+        """,
+        KernelText.of(
+            plan("x * sqrt(2 / pi)", "x", TensorType.of(DType.F64, 3))
+                .steps()
+                .getFirst()
+                .kernel()));
   }
 
   @Test

@@ -251,10 +251,15 @@ public final class Oracle {
     DType floating = number ? DType.F64 : DType.F32;
     return switch (function.typeRule()) {
       case FLOATING, PREDICATE -> floating;
-      case FLOATING_ONLY -> number ? floating : common;
+      case FLOATING_ONLY ->
+          number && !(hasIntegerForm(function) && common != DType.BOOL) ? floating : common;
       case NUMERIC -> number && isNegativePower(function, arguments) ? floating : common;
       default -> common;
     };
+  }
+
+  private static boolean hasIntegerForm(Function function) {
+    return function == Function.RELU6 || function == Function.HARDTANH;
   }
 
   /** Python gives a floating result for a negative power of an integer. */

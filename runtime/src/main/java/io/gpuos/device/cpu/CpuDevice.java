@@ -40,8 +40,7 @@ public final class CpuDevice implements ComputeDevice {
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
-        new CpuWorkers(
-            memory, operators, workerCount, settings.linger(), settings.maxResidency());
+        new CpuWorkers(memory, operators, workerCount, settings.linger(), settings.maxResidency());
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());

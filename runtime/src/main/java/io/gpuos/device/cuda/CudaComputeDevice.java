@@ -46,10 +46,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   private boolean closed;
 
   /**
-   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads it.
+   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads
+   * it.
    *
-   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing or
-   *     too old
+   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing
+   *     or too old
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
     Cuda cuda = Cuda.open();
@@ -63,8 +64,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     CudaContext context = device.retainPrimaryContext();
     try {
-      return context.withCurrent(
-          () -> new CudaComputeDevice(context, ordinal, compiler, settings));
+      return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
     } catch (Throwable failure) {
       compiler.close();
       context.close();
@@ -107,7 +107,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public String description() {
     return "%s, driver %s, %d workers"
-        .formatted(context.device().name(), version(context.device().cuda().driverVersion()), workers);
+        .formatted(
+            context.device().name(), version(context.device().cuda().driverVersion()), workers);
   }
 
   private static String version(int number) {

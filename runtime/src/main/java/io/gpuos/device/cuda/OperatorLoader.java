@@ -11,6 +11,7 @@ import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileRequest;
 import io.gpuos.jit.CompileService;
 import io.gpuos.queue.Lease;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,13 +23,16 @@ import java.util.concurrent.CompletionException;
  * kernel and all operators are linked into one image, the driver loads it, and the workers are
  * launched again. Submitting goes on meanwhile. Thread-safe.
  *
- * <p>One image, because machine code of separately loaded modules does not share what belongs to the
- * launched kernel: constant banks and stack size.
+ * <p>One image, because machine code of separately loaded modules does not share what belongs to
+ * the launched kernel: constant banks and stack size.
  */
 final class OperatorLoader implements AutoCloseable {
 
-  private static final List<String> OPTIONS =
-      List.of("--std=c++17", "--relocatable-device-code=true");
+  /** The last one: older NVRTC takes lambdas in device code for host functions otherwise. */
+  static final List<String> OPTIONS =
+      List.of(
+          "--std=c++17", "--relocatable-device-code=true", "--device-as-default-execution-space");
+
   private static final String WORKER = "gpuos_worker";
 
   /** Writes the operator's address where workers look it up; appended to each operator's source. */
@@ -75,15 +79,20 @@ final class OperatorLoader implements AutoCloseable {
   }
 
   private byte[] compileWorker() {
+    int blocks = 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS);
     List<String> options =
-        List.of(
-            OPTIONS.get(0),
-            OPTIONS.get(1),
+        with(
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
-            "-DGPUOS_BLOCKS_PER_SM=" + 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS));
+            "-DGPUOS_BLOCKS_PER_SM=" + blocks);
     return compile(
         new CompileRequest(
             "gpuos_worker.cu", DeviceSources.worker(), headers, options, architecture));
+  }
+
+  private static List<String> with(String... more) {
+    List<String> options = new ArrayList<>(OPTIONS);
+    options.addAll(List.of(more));
+    return options;
   }
 
   /** Number of the operator that computes {@code kernel}; loads it at the first call. */
@@ -100,9 +109,7 @@ final class OperatorLoader implements AutoCloseable {
     }
     String name = "gpuos_op_" + number;
     List<String> options =
-        List.of(
-            OPTIONS.get(0),
-            OPTIONS.get(1),
+        with(
             "--maxrregcount=" + WorkerKernel.REGISTERS,
             "-Dgpuos_op=" + name,
             "-Dgpuos_publish=gpuos_publish_" + number);

@@ -12,8 +12,8 @@ import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 
 /**
- * Launches the resident kernel on a stream of its own and watches that it has not died. Launches are
- * serialised by the lease.
+ * Launches the resident kernel on a stream of its own and watches that it has not died. Launches
+ * are serialised by the lease.
  */
 final class WorkerKernel implements Lease.Launcher {
 
@@ -53,8 +53,7 @@ final class WorkerKernel implements Lease.Launcher {
 
   /** Replaces the kernel. No launch may be under way: the lease is held and the stream is idle. */
   void use(CudaFunction replacement) {
-    replacement.setAttribute(
-        FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
+    replacement.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
     kernel = replacement;
   }
 
@@ -73,9 +72,8 @@ final class WorkerKernel implements Lease.Launcher {
       return;
     }
     try {
-      long epoch = lease.epoch();
       boolean done = context.withCurrent(stream::isDone);
-      if (done && epoch == lease.epoch() && epoch != 0 && !lease.parked()) {
+      if (done && !lease.parked()) {
         fail("worker kernel ended without parking", null);
       }
     } catch (DeviceException failure) {
