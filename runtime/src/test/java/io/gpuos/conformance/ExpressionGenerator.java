@@ -77,18 +77,26 @@ final class ExpressionGenerator {
     if (random.nextInt(6) == 0) {
       return literal(category);
     }
+    boolean again = !inputs.isEmpty() && random.nextBoolean();
+    return again || inputs.size() >= maxInputs ? tensor(category) : invented(category);
+  }
+
+  /** An input, converted if there is none of that kind and no room for another. */
+  private Part tensor(Category category) {
+    List<String> names = List.copyOf(inputs.keySet());
     List<String> known =
-        inputs.keySet().stream()
-            .filter(name -> inputs.get(name).type().category() == category)
-            .toList();
-    boolean full = inputs.size() >= maxInputs;
-    if (known.isEmpty() && full) {
-      return literal(category);
+        names.stream().filter(name -> inputs.get(name).type().category() == category).toList();
+    if (known.isEmpty() && names.size() < maxInputs) {
+      return invented(category);
     }
-    if (full || !known.isEmpty() && random.nextBoolean()) {
-      String name = known.get(random.nextInt(known.size()));
-      return new Part(Expr.input(name), category, inputs.get(name).shape());
-    }
+    List<String> among = known.isEmpty() ? names : known;
+    String name = among.get(random.nextInt(among.size()));
+    Expr input = Expr.input(name);
+    Expr converted = known.isEmpty() ? new Expr.Cast(tensors.type(category), input) : input;
+    return new Part(converted, category, inputs.get(name).shape());
+  }
+
+  private Part invented(Category category) {
     String name = "x" + inputs.size();
     inputs.put(name, new Input(tensors.type(category), tensors.broadcastable(fullShape)));
     return new Part(Expr.input(name), category, inputs.get(name).shape());
@@ -121,6 +129,10 @@ final class ExpressionGenerator {
     List<Part> arguments = new ArrayList<>();
     for (int k = 0; k < function.arity(); k++) {
       arguments.add(broadcasting(argument(function, k, category, depth - 1), arguments));
+    }
+    // Numbers alone are for the tests of the language: what is not folded may round to a half type.
+    if (arguments.stream().allMatch(part -> Expr.inputNames(List.of(part.expr())).isEmpty())) {
+      arguments.set(0, tensor(arguments.getFirst().category()));
     }
     List<Expr> exprs = arguments.stream().map(Part::expr).toList();
     return new Part(new Expr.Call(function, exprs), category, broadcast(arguments));

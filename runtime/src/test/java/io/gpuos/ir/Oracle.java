@@ -179,7 +179,9 @@ public final class Oracle {
     double[] errors = new double[longs.length];
     for (int i = 0; i < longs.length; i++) {
       double x = tensor.doubles()[i];
-      longs[i] = type == DType.BOOL ? (x != 0 ? 1 : 0) : (long) x;
+      // Beyond the range C leaves open: to the end of a 64-bit or 32-bit integer, as in Java.
+      long whole = type == DType.I64 ? (long) x : (int) x;
+      longs[i] = type == DType.BOOL ? (x != 0 ? 1 : 0) : whole;
       errors[i] = OracleErrors.truncated(type, x, value.errors()[i]);
     }
     return new Value(

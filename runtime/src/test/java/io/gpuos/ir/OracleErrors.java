@@ -269,7 +269,6 @@ final class OracleErrors {
     if (type == DType.BOOL) {
       return error > 0 && holdsZero(value, error) ? UNKNOWN : 0;
     }
-    boolean same = (long) (value - error) == (long) (value + error);
-    return same && !(Math.abs(value) >= 0x1p63) ? 0 : UNKNOWN;
+    return (long) (value - error) == (long) (value + error) ? 0 : UNKNOWN;
   }
 }
