@@ -1,6 +1,7 @@
 package io.gpuos;
 
 import io.gpuos.error.InvalidInputException;
+import io.gpuos.queue.AnalysedBatch;
 import io.gpuos.queue.Invocation;
 import io.gpuos.queue.SubmissionRing;
 import java.util.ArrayList;
@@ -15,11 +16,11 @@ import java.util.List;
 public final class Batch {
 
   private final SubmissionRing ring;
-  private final Invocation[] invocations;
+  private final AnalysedBatch batch;
 
-  private Batch(SubmissionRing ring, Invocation[] invocations) {
+  private Batch(SubmissionRing ring, AnalysedBatch batch) {
     this.ring = ring;
-    this.invocations = invocations;
+    this.batch = batch;
   }
 
   static Batch of(Gpuos runtime, List<Call> calls) {
@@ -31,7 +32,7 @@ public final class Batch {
       }
       all.addAll(Arrays.asList(call.invocations()));
     }
-    return new Batch(runtime.device().ring(), all.toArray(Invocation[]::new));
+    return new Batch(runtime.device().ring(), AnalysedBatch.of(all));
   }
 
   /**
@@ -42,6 +43,6 @@ public final class Batch {
    *     stays submitted
    */
   public long submit() {
-    return ring.submitAll(invocations);
+    return ring.submit(batch);
   }
 }

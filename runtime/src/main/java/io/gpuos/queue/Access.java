@@ -28,6 +28,11 @@ public final class Access {
     this.end = end;
   }
 
+  /** The same bytes of another history. */
+  Access in(RegionMap other) {
+    return new Access(other, begin, end);
+  }
+
   RegionMap map() {
     return map;
   }

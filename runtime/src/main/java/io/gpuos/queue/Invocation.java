@@ -56,7 +56,8 @@ public final class Invocation {
     resolved = new int[2 * maps.length];
     positions = builder.positions;
     operandCount = builder.operandCount;
-    strideBytes = Arrays.copyOf(builder.strideBytes, operandCount);
+    // Without linear, a record addresses tiles by position; operands stay where they are.
+    strideBytes = linear ? Arrays.copyOf(builder.strideBytes, operandCount) : new int[operandCount];
     tilePositions = (int) Math.min(builder.tilePositions, Math.max(1, positions));
     tiles = (int) Math.max(1, Math.ceilDiv(positions, (long) tilePositions));
     sectors = linear || tiles == 1 ? TaskRecord.sectors(operandCount) : 3;
@@ -85,6 +86,37 @@ public final class Invocation {
         target[word] = image[word] + (long) tile * tilePositions * strideBytes[k];
       }
     }
+  }
+
+  /**
+   * Writes the whole record of tile {@code tile}, but for sequence and stamps, to {@code target} from
+   * {@code at} on.
+   *
+   * @param sequence that {@code dependencies} are relative to
+   * @param room longs there are
+   * @return false if the record does not fit
+   */
+  boolean writeImage(
+      int tile, Dependencies dependencies, long sequence, long[] target, int at, int room) {
+    int needed = Math.max(sectors, dependencies.count());
+    if ((needed + 1) * SECTOR_WORDS > room) {
+      return false;
+    }
+    long[] record = new long[(needed + 1) * SECTOR_WORDS];
+    System.arraycopy(image, 0, record, 0, image.length);
+    moveTo(tile, record);
+    record[TaskRecord.FLAGS / Long.BYTES] |= (long) needed << TaskRecord.SECTORS_SHIFT + 32;
+    if (needed >= 1) {
+      record[TaskRecord.STAMP_1 / Long.BYTES] = (long) dependencies.after0(sequence) << 32;
+    }
+    if (needed >= 2) {
+      record[TaskRecord.STAMP_2 / Long.BYTES] = (long) dependencies.after1(sequence) << 32;
+    }
+    if (needed >= 3) {
+      record[TaskRecord.STAMP_3 / Long.BYTES] = (long) first(tile) << 32;
+    }
+    System.arraycopy(record, 0, target, at, record.length);
+    return true;
   }
 
   /** Whether {@link #resolved} holds. Inside the ordering section. */
@@ -141,6 +173,9 @@ public final class Invocation {
   public static final class Builder {
     private static final Access[] NONE = {};
 
+    /** A record's count is 32 bits wide, and so is the arithmetic on it. */
+    private static final long MAX_TILE = 1 << 30;
+
     private final int operator;
     private final long positions;
     private final long[] operands = new long[TaskRecord.MAX_OPERANDS];
@@ -150,7 +185,7 @@ public final class Invocation {
     private boolean linear = true;
     private Access[] reads = NONE;
     private Access[] writes = NONE;
-    private long tilePositions = Integer.MAX_VALUE / 2;
+    private long tilePositions = MAX_TILE;
 
     private Builder(int operator, long positions) {
       this.operator = operator;
@@ -190,9 +225,11 @@ public final class Invocation {
 
     /** Positions in one tile: a multiple of {@link TaskRecord#POSITIONS_PER_FIRST}. */
     public Builder tile(long tilePositions) {
-      if (tilePositions <= 0 || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
+      if (tilePositions <= 0
+          || tilePositions > MAX_TILE
+          || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
         throw new IllegalArgumentException(
-            "tile: positions=" + tilePositions + ", expected=a multiple of 256");
+            "tile: positions=" + tilePositions + ", expected=a multiple of 256 up to " + MAX_TILE);
       }
       this.tilePositions = tilePositions;
       return this;

@@ -61,8 +61,20 @@ public final class Lease implements AutoCloseable {
 
   /** Call after a fenced publish: launches the workers if they have parked. */
   public void wake() {
-    if (control.longVolatile(ControlRecord.PARKED_EPOCH) - epoch >= 0) {
+    if (parkedEpoch() - epoch >= 0) {
       launchIfParked();
+    }
+  }
+
+  /** Read before {@link #epoch}, which only grows; with the memory gone, all have parked. */
+  private long parkedEpoch() {
+    try {
+      return control.longVolatile(ControlRecord.PARKED_EPOCH);
+    } catch (IllegalStateException e) {
+      if (!closed) {
+        throw e;
+      }
+      return epoch;
     }
   }
 
@@ -78,7 +90,7 @@ public final class Lease implements AutoCloseable {
 
   /** Whether the workers of the last launch mean to leave or have left. */
   public boolean parked() {
-    return control.longVolatile(ControlRecord.PARKED_EPOCH) == epoch;
+    return parkedEpoch() == epoch;
   }
 
   private void launchIfParked() {
@@ -103,11 +115,9 @@ public final class Lease implements AutoCloseable {
    * Asks the workers to leave at the next task boundary and keeps them from being launched until
    * {@link #release}. Does not wait for them. Holds nest.
    */
-  public void hold() {
-    synchronized (this) {
-      holds = holds + 1;
-      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
-    }
+  public synchronized void hold() {
+    holds = holds + 1;
+    askToLeave();
   }
 
   /** Ends one {@link #hold}; launches the workers if work is outstanding. */
@@ -121,8 +131,15 @@ public final class Lease implements AutoCloseable {
   }
 
   /** Asks the workers to leave at the next task boundary; they come back when there is work. */
-  public void yieldWorkers() {
-    control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+  public synchronized void yieldWorkers() {
+    askToLeave();
+  }
+
+  /** Under the monitor, so that an older epoch never replaces a newer one. */
+  private void askToLeave() {
+    if (!closed) {
+      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+    }
   }
 
   /** Waits until the workers of the last launch have written that they park; false at the limit. */
@@ -158,13 +175,27 @@ public final class Lease implements AutoCloseable {
     }
   }
 
-  /** Asks the workers to leave for good; no launch follows. Does not wait for them. */
+  /**
+   * Asks the workers to leave for good; no launch follows and the keeper has ended. Does not wait for
+   * the workers. Idempotent.
+   */
   @Override
   public void close() {
     synchronized (this) {
+      askToLeave();
       closed = true;
-      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
     }
     LockSupport.unpark(keeper);
+    boolean interrupted = false;
+    while (keeper.isAlive()) {
+      try {
+        keeper.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

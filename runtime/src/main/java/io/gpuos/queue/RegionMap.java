@@ -112,7 +112,7 @@ public final class RegionMap {
   }
 
   private void foldIfQuiet(long completedThrough) {
-    if (lastUse() - completedThrough > 0) {
+    if (uses(completedThrough).any()) {
       return;
     }
     begins[0] = 0;
@@ -123,46 +123,82 @@ public final class RegionMap {
     version++;
   }
 
-  /** Last sequence that read or wrote any byte; the past if none did. */
-  long lastUse() {
-    long last = past;
+  /** The tasks after {@code completedThrough} that read or write any byte. */
+  Uses uses(long completedThrough) {
+    Uses uses = Uses.NONE;
     for (int k = 0; k < count * STATE; k += STATE) {
-      last = later(last, later(state[k + WRITE_LAST], state[k + READ_LAST]));
+      uses = usesOf(k, true, completedThrough, uses);
     }
-    return last;
+    return uses.after(completedThrough);
   }
 
-  private static long later(long a, long b) {
-    return a - b > 0 ? a : b;
-  }
-
-  /** Adds the tasks a reader of the region at {@code offset} waits for. */
-  void dependRead(int offset, Dependencies dependencies) {
-    dependencies.add(state[offset + WRITE_FIRST], state[offset + WRITE_LAST]);
-  }
-
-  /** Adds the tasks a writer of the region at {@code offset} waits for. */
-  void dependWrite(int offset, Dependencies dependencies) {
+  /**
+   * {@code uses} and those of the region at {@code offset} that are not complete.
+   *
+   * @param reads whether its readers count, or its writers alone
+   */
+  Uses usesOf(int offset, boolean reads, long completedThrough, Uses uses) {
+    Uses all = uses;
     long writeLast = state[offset + WRITE_LAST];
-    dependencies.add(state[offset + WRITE_FIRST], writeLast);
+    if (writeLast - completedThrough > 0) {
+      all = all.and(state[offset + WRITE_FIRST], writeLast);
+    }
     long readLast = state[offset + READ_LAST];
-    if (readLast - writeLast > 0) {
-      dependencies.add(state[offset + READ_FIRST], readLast);
+    if (reads && readLast - completedThrough > 0 && readLast - writeLast > 0) {
+      all = all.and(state[offset + READ_FIRST], readLast);
+    }
+    return all.after(completedThrough);
+  }
+
+  /** Makes every later access wait for the tasks {@code uses}: memory given anew. */
+  void inherit(Uses uses) {
+    for (int k = 0; k < count * STATE; k += STATE) {
+      state[k + WRITE_FIRST] = uses.first();
+      state[k + WRITE_LAST] = uses.last();
+      state[k + READ_LAST] = uses.last();
     }
   }
 
-  /** The tasks {@code first..last} read the region at {@code offset}. */
-  void noteRead(int offset, long first, long last) {
-    if (state[offset + READ_LAST] - state[offset + WRITE_LAST] <= 0) {
-      state[offset + READ_FIRST] = first;
+  /**
+   * The tasks {@code first..last} read the region at {@code offset}: adds what they wait for, and
+   * notes them.
+   */
+  void read(int offset, long first, long last, long completedThrough, Dependencies dependencies) {
+    long[] words = state;
+    long writeLast = words[offset + WRITE_LAST];
+    if (writeLast - completedThrough > 0) {
+      addBefore(first, words[offset + WRITE_FIRST], writeLast, dependencies);
     }
-    state[offset + READ_LAST] = last;
+    if (words[offset + READ_LAST] - writeLast <= 0) {
+      words[offset + READ_FIRST] = first;
+    }
+    words[offset + READ_LAST] = last;
   }
 
-  /** The tasks {@code first..last} write the region at {@code offset}. */
-  void noteWrite(int offset, long first, long last) {
-    state[offset + WRITE_FIRST] = first;
-    state[offset + WRITE_LAST] = last;
-    state[offset + READ_LAST] = last;
+  /** The tasks {@code first..last} write the region at {@code offset}; as {@link #read}. */
+  void write(int offset, long first, long last, long completedThrough, Dependencies dependencies) {
+    long[] words = state;
+    long writeLast = words[offset + WRITE_LAST];
+    if (writeLast - completedThrough > 0) {
+      addBefore(first, words[offset + WRITE_FIRST], writeLast, dependencies);
+    }
+    long readLast = words[offset + READ_LAST];
+    if (readLast - completedThrough > 0 && readLast - writeLast > 0) {
+      addBefore(first, words[offset + READ_FIRST], readLast, dependencies);
+    }
+    words[offset + WRITE_FIRST] = first;
+    words[offset + WRITE_LAST] = last;
+    words[offset + READ_LAST] = last;
+  }
+
+  /**
+   * Adds the tasks {@code from..to} that come before {@code first}: another operand of the same tasks
+   * may have noted them here already.
+   */
+  private static void addBefore(long first, long from, long to, Dependencies dependencies) {
+    long end = to - first >= 0 ? first - 1 : to;
+    if (end - from >= 0) {
+      dependencies.add(from, end);
+    }
   }
 }

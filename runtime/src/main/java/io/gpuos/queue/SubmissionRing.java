@@ -27,6 +27,12 @@ public final class SubmissionRing {
   /** Invocations that {@link #submitAll} submits in one stay in the ordering section. */
   private static final int GROUP = 32;
 
+  /** Invocations of an analysed batch between two looks whether the workers are awake. */
+  private static final int WAKE_EVERY = 256;
+
+  /** Image of a record without a task: {@link TaskRecord#OPERATOR_NOTHING}, linear, no positions. */
+  private static final long[] NOTHING = nothing();
+
   private static final VarHandle SECTION;
   private static final VarHandle TAIL;
 
@@ -37,6 +43,12 @@ public final class SubmissionRing {
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
+  }
+
+  private static long[] nothing() {
+    long[] image = new long[TaskRecord.BYTES / Long.BYTES];
+    image[TaskRecord.COUNT / Long.BYTES] = (long) TaskRecord.FLAG_LINEAR << 32;
+    return image;
   }
 
   private final RingMemory memory;
@@ -54,6 +66,11 @@ public final class SubmissionRing {
 
   private long completedThrough;
   private final Dependencies dependencies = new Dependencies();
+
+  // A batch whose accesses are not registered yet, see settle(); guarded by the section.
+  private AnalysedBatch unregistered;
+  private long unregisteredFirst;
+
   private volatile boolean closed;
 
   /**
@@ -169,6 +186,105 @@ public final class SubmissionRing {
     }
   }
 
+  /**
+   * Submits a batch whose inner dependencies are known. While nothing else is outstanding, that is
+   * all there is to know: nothing is registered, and each task costs little more than its record.
+   * Otherwise as {@link #submitAll}.
+   *
+   * @return sequence of the last tile of the last invocation
+   */
+  public long submit(AnalysedBatch batch) {
+    if (batch.records > memory.capacity()) {
+      return submitAll(batch.invocations);
+    }
+    enterOpen();
+    settle();
+    long first = tail;
+    completedThrough = completions.through();
+    if (first - 1 - completedThrough > 0) {
+      leave();
+      return submitAll(batch.invocations);
+    }
+    unregistered = batch;
+    unregisteredFirst = first;
+    TAIL.setRelease(this, first + batch.records);
+    leave();
+    publish(batch, first);
+    return first + batch.records - 1;
+  }
+
+  private void publish(AnalysedBatch batch, long first) {
+    int records = batch.records;
+    int written = 0;
+    try {
+      while (written < records) {
+        int end = Math.min(written + WAKE_EVERY, records);
+        for (; written < end; written++) {
+          int at = written * batch.stride;
+          writeImage(batch.images, at, first + written, batch.images[at + 1], written == end - 1);
+        }
+        // Between groups, so that parked workers start while the rest is being written.
+        lease.wake();
+      }
+    } finally {
+      if (written < records) {
+        for (; written < records; written++) {
+          // Nothing to run, but the same tasks to wait for, see bury().
+          writeImage(batch.images, written * batch.stride, first + written, 0, true);
+        }
+        lease.wake();
+      }
+    }
+  }
+
+  /**
+   * Writes a record that is complete but for sequence and stamps; each sector's stamp last.
+   *
+   * @param what operator and space
+   */
+  private void writeImage(long[] images, int at, long sequence, long what, boolean fenced) {
+    long slot = memory.slot(sequence);
+    long stamp = sequence & 0xffffffffL;
+    long flags = images[at + 2];
+    for (int sector = (int) (flags >>> 32 + TaskRecord.SECTORS_SHIFT); sector > 0; sector--) {
+      long target = slot + sector * TaskRecord.SECTOR_BYTES;
+      int source = at + sector * TaskRecord.SECTOR_BYTES / Long.BYTES;
+      records.putLongPlain(target + 8, images[source + 1]);
+      records.putLongPlain(target + 16, images[source + 2]);
+      records.putLongPlain(target + 24, images[source + 3]);
+      records.putLongRelease(target, images[source] | stamp);
+    }
+    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, what);
+    records.putLongPlain(slot + TaskRecord.COUNT, flags);
+    records.putLongPlain(slot + TaskRecord.operand(0), images[at + 3]);
+    if (fenced) {
+      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+    } else {
+      records.putLongRelease(slot + TaskRecord.SEQUENCE, sequence);
+    }
+  }
+
+  /**
+   * Registers what an analysed batch reads and writes, if it is still running: its submission left
+   * that for whoever comes next, which under a submit-and-wait rhythm is nobody.
+   */
+  private void settle() {
+    AnalysedBatch batch = unregistered;
+    if (batch == null) {
+      return;
+    }
+    unregistered = null;
+    completedThrough = completions.through();
+    long first = unregisteredFirst;
+    if (first + batch.records - 1 - completedThrough <= 0) {
+      return;
+    }
+    for (Invocation invocation : batch.invocations) {
+      register(invocation, first, first + invocation.tiles - 1);
+      first += invocation.tiles;
+    }
+  }
+
   /** Inside the ordering section. The last record is published with a fence. */
   private long submitRange(Invocation[] invocations, int from, int to) {
     for (int k = from; k < to; k++) {
@@ -232,59 +348,44 @@ public final class SubmissionRing {
       }
     } finally {
       if (written < tiles) {
-        // This thread is failing between claim and publish: no later task may wait for it.
-        bury(first + written, first + tiles - 1);
+        // This thread is failing between claim and publish: no later task may wait for it for ever.
+        bury(invocation, written, first, after0, after1);
       }
     }
   }
 
+  /** Notes what the tasks {@code first..last} read and write, and collects what they wait for. */
   private void register(Invocation invocation, long first, long last) {
-    dependencies.reset(completedThrough);
+    long completed = completedThrough;
+    dependencies.reset(completed);
     if (!invocation.isResolved()) {
-      invocation.resolve(completedThrough);
-    }
-    if (!invocation.simple) {
-      registerRegions(invocation, first, last);
-      return;
+      invocation.resolve(completed);
     }
     RegionMap[] maps = invocation.maps;
     int[] resolved = invocation.resolved;
     int reads = invocation.reads.length;
-    for (int k = 0; k < reads; k++) {
-      maps[k].dependRead(resolved[2 * k], dependencies);
-    }
-    for (int k = reads; k < maps.length; k++) {
-      maps[k].dependWrite(resolved[2 * k], dependencies);
+    if (!invocation.simple) {
+      registerRegions(invocation, first, last, completed);
+      return;
     }
     for (int k = 0; k < reads; k++) {
-      maps[k].noteRead(resolved[2 * k], first, last);
+      maps[k].read(resolved[2 * k], first, last, completed, dependencies);
     }
     for (int k = reads; k < maps.length; k++) {
-      maps[k].noteWrite(resolved[2 * k], first, last);
+      maps[k].write(resolved[2 * k], first, last, completed, dependencies);
     }
   }
 
   /** The same for operands of several regions, or none. */
-  private void registerRegions(Invocation invocation, long first, long last) {
-    long completed = completedThrough;
+  private void registerRegions(Invocation invocation, long first, long last, long completed) {
     for (Access access : invocation.reads) {
       for (int offset : access.offsets(completed)) {
-        access.map().dependRead(offset, dependencies);
+        access.map().read(offset, first, last, completed, dependencies);
       }
     }
     for (Access access : invocation.writes) {
       for (int offset : access.offsets(completed)) {
-        access.map().dependWrite(offset, dependencies);
-      }
-    }
-    for (Access access : invocation.reads) {
-      for (int offset : access.offsets(completed)) {
-        access.map().noteRead(offset, first, last);
-      }
-    }
-    for (Access access : invocation.writes) {
-      for (int offset : access.offsets(completed)) {
-        access.map().noteWrite(offset, first, last);
+        access.map().write(offset, first, last, completed, dependencies);
       }
     }
   }
@@ -348,14 +449,14 @@ public final class SubmissionRing {
     return after == 0 ? 0 : Integer.toUnsignedLong(after + tile * 0x10001);
   }
 
-  /** Publishes records that do nothing, so that what was claimed is also completed. */
-  private void bury(long first, long last) {
-    for (long sequence = first; sequence - last <= 0; sequence++) {
-      long slot = memory.slot(sequence);
-      records.putIntPlain(slot + TaskRecord.LOGICAL_OPERATOR, TaskRecord.OPERATOR_NOTHING);
-      records.putIntPlain(slot + TaskRecord.COUNT, 0);
-      records.putIntPlain(slot + TaskRecord.FLAGS, TaskRecord.FLAG_LINEAR);
-      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+  /**
+   * Publishes records that do nothing for the tiles from {@code tile} on, so that what was claimed
+   * is also completed. They still wait for what the tiles would have waited for: later tasks rely
+   * on them for the order behind those.
+   */
+  private void bury(Invocation invocation, int tile, long first, int after0, int after1) {
+    for (int k = tile; k < invocation.tiles; k++) {
+      write(invocation, NOTHING, k, first + k, after0, after1, true);
     }
     lease.wake();
   }
@@ -384,12 +485,8 @@ public final class SubmissionRing {
       throw new IllegalArgumentException(
           "too many tiles: tiles=" + tiles + ", expected=at most " + maxTiles());
     }
-    enter();
-    if (closed) {
-      leave();
-      completions.throwIfFailed();
-      throw new ClosedException("runtime closed: expected=an open runtime; open a new one");
-    }
+    enterOpen();
+    settle();
     long last = tail + tiles - 1;
     if (last - completedThrough > memory.capacity()) {
       completedThrough = completions.through();
@@ -399,6 +496,15 @@ public final class SubmissionRing {
       }
     }
     return true;
+  }
+
+  private void enterOpen() {
+    enter();
+    if (closed) {
+      leave();
+      completions.throwIfFailed();
+      throw new ClosedException("runtime closed: expected=an open runtime; open a new one");
+    }
   }
 
   private void awaitRoom(int tiles) {
@@ -428,56 +534,51 @@ public final class SubmissionRing {
    * @return false if the deadline passed first
    */
   public boolean awaitAccess(Access access, boolean forWrite, long deadlineNanos) {
-    long last;
+    Uses uses = Uses.NONE;
     enter();
     try {
+      settle();
       completedThrough = completions.through();
-      last = completedThrough;
-      RegionMap map = access.map();
       for (int offset : access.offsets(completedThrough)) {
-        last = later(last, map.state[offset + RegionMap.WRITE_LAST]);
-        if (forWrite) {
-          last = later(last, map.state[offset + RegionMap.READ_LAST]);
-        }
+        uses = access.map().usesOf(offset, forWrite, completedThrough, uses);
       }
     } finally {
       leave();
     }
-    return awaitThroughConflicts(last, deadlineNanos);
+    return !uses.any() || completions.await(uses.first(), uses.last(), deadlineNanos);
   }
 
-  private static long later(long a, long b) {
-    return a - b > 0 ? a : b;
-  }
-
-  private boolean awaitThroughConflicts(long last, long deadlineNanos) {
-    long from = completions.through() + 1;
-    return from - last > 0 || completions.await(from, last, deadlineNanos);
-  }
-
-  /** A sequence before which nothing was submitted: the last use of fresh memory. */
+  /** A sequence before which nothing was submitted; always complete. */
   public long beforeAll() {
     return memory.firstSequence() - 1;
   }
 
-  /** Last sequence that used any byte of {@code map}. */
-  public long lastUse(RegionMap map) {
+  /** The tasks that use any byte of {@code map} and are not complete yet. */
+  public Uses uses(RegionMap map) {
     enter();
     try {
-      return map.lastUse();
+      settle();
+      return map.uses(completions.through());
     } finally {
       leave();
     }
   }
 
-  /** A history for {@code bytes} bytes that tasks up to {@code lastUse} may still be using. */
-  public RegionMap history(long bytes, long lastUse) {
-    return new RegionMap(bytes, lastUse);
+  /** A history for {@code bytes} bytes that the tasks {@code uses} may still be using. */
+  public RegionMap reuse(long bytes, Uses uses) {
+    RegionMap map = new RegionMap(bytes, beforeAll());
+    Uses remaining = uses.after(completions.through());
+    if (remaining.any()) {
+      map.inherit(remaining);
+    }
+    return map;
   }
 
   /** Waits until everything submitted so far is complete; false if the deadline passed first. */
   public boolean awaitAll(long deadlineNanos) {
-    return awaitThroughConflicts(tail() - 1, deadlineNanos);
+    long from = completions.through() + 1;
+    long last = tail() - 1;
+    return from - last > 0 || completions.await(from, last, deadlineNanos);
   }
 
   /** Refuses every later submission. Tasks already submitted are still completed. */

@@ -3,6 +3,7 @@ package io.gpuos.device.cpu;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.error.DeviceFaultException;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
@@ -45,7 +46,12 @@ public final class CpuDevice implements ComputeDevice {
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
     pool = new MemoryPool(new CpuSlabs(), ring, name());
-    workers.start(completions);
+    try {
+      workers.start(completions);
+    } catch (Throwable failure) {
+      stop();
+      throw failure;
+    }
   }
 
   private boolean outstanding() {
@@ -123,11 +129,18 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    if (completions.fault() == null) {
+    try {
       ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
+    } catch (DeviceFaultException _) {
+      // Whoever waited for a result has been told.
     }
+    stop();
+  }
+
+  private void stop() {
     lease.close();
     workers.close();
+    completions.close();
     pool.close();
     arena.close();
   }

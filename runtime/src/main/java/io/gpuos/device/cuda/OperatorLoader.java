@@ -6,6 +6,7 @@ import io.gpuos.driver.CudaFunction;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.LaunchConfig;
+import io.gpuos.error.ClosedException;
 import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileRequest;
@@ -79,14 +80,18 @@ final class OperatorLoader implements AutoCloseable {
   }
 
   private byte[] compileWorker() {
+    return compile(workerRequest(architecture));
+  }
+
+  /** What is compiled for the worker kernel. */
+  static CompileRequest workerRequest(String architecture) {
     int blocks = 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS);
     List<String> options =
         with(
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
             "-DGPUOS_BLOCKS_PER_SM=" + blocks);
-    return compile(
-        new CompileRequest(
-            "gpuos_worker.cu", DeviceSources.worker(), headers, options, architecture));
+    return new CompileRequest(
+        "gpuos_worker.cu", DeviceSources.worker(), DeviceSources.headers(), options, architecture);
   }
 
   private static List<String> with(String... more) {
@@ -97,6 +102,10 @@ final class OperatorLoader implements AutoCloseable {
 
   /** Number of the operator that computes {@code kernel}; loads it at the first call. */
   synchronized int install(Kernel kernel) {
+    if (module == null) {
+      throw new ClosedException(
+          "runtime closed: device=%s, expected=an open runtime".formatted(context.device()));
+    }
     Integer known = numbers.get(kernel);
     if (known != null) {
       return known;
@@ -176,6 +185,5 @@ final class OperatorLoader implements AutoCloseable {
       module.close();
       module = null;
     }
-    compiler.close();
   }
 }
