@@ -47,7 +47,7 @@ interface ErrorConformance extends Target {
     refused(ExpressionException.class, () -> Operator.of("(a + b"));
     refused(ExpressionException.class, () -> Operator.of("a $ b"), "$");
     refused(ExpressionException.class, () -> Operator.of(""));
-    refused(ExpressionException.class, () -> Operator.of("cast(a, f31)"), "f31");
+    refused(ExpressionException.class, () -> Operator.of("cast(a, f31)"), "cast", "f32");
     refused(ExpressionException.class, Operator::of);
     goesOn(gpu);
   }
