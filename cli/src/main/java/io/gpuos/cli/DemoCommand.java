@@ -115,12 +115,10 @@ final class DemoCommand implements Callable<Integer> {
     out.println(
         "timed: %s from submission to completion; not timed: %s to open the device,"
                 .formatted(millis(report.timedMs()), millis(report.openMs()))
-            + " %s to make tensors and"
-                .formatted(millis(report.prepareMs())));
+            + " %s to make tensors and".formatted(millis(report.prepareMs())));
     out.println(
         "compile %d operators, %s for a rehearsal, %s to check against the reference"
-            .formatted(
-                report.operators(), millis(report.rehearsalMs()), millis(report.checkMs())));
+            .formatted(report.operators(), millis(report.rehearsalMs()), millis(report.checkMs())));
     if (report.added() != null) {
       out.println(
           "added with %s in flight, ready after %s: %s"

@@ -46,7 +46,8 @@ final class OpsCommand implements Callable<Integer> {
   private static final List<String> NOTES =
       List.of(
           "Arguments convert to their common type, which is the result's; comparisons and logic",
-          "give bool; where only floating makes sense, integers become f32 first. Shapes broadcast.",
+          "give bool; where only floating makes sense, integers become f32 first. Shapes"
+              + " broadcast.",
           "An axis is a number or a list, negative from the end: sum(x, axis=[0, -1]).",
           "Constants: 1, 2.5e-3, inf, nan, pi, true, false. Operators and precedence are Python's.",
           "Name what is used twice: t = a*b; t + relu(t). Several results: a + b, a - b.");
@@ -99,8 +100,7 @@ final class OpsCommand implements Callable<Integer> {
             ExpressionParser.CAST,
             Optional.empty(),
             List.of(),
-            List.of(
-                new Argument("x", Optional.empty()), new Argument("dtype", Optional.empty())),
+            List.of(new Argument("x", Optional.empty()), new Argument("dtype", Optional.empty())),
             "any type -> dtype",
             "x as an element of that type; integers wrap, floating to integer truncates"));
     return operations;
@@ -137,10 +137,7 @@ final class OpsCommand implements Callable<Integer> {
 
   private static List<Type> types() {
     return Stream.of(DType.values())
-        .map(
-            type ->
-                new Type(
-                    type.name().toLowerCase(Locale.ROOT), type.longName(), type.bytes()))
+        .map(type -> new Type(type.name().toLowerCase(Locale.ROOT), type.longName(), type.bytes()))
         .toList();
   }
 

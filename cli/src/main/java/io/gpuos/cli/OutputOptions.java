@@ -43,6 +43,7 @@ final class OutputOptions {
   /** Progress lines on standard error. */
   Progress progress() {
     Console console = System.console();
-    return new Progress(err(), command.name(), console != null && console.isTerminal());
+    String name = command.qualifiedName().replaceFirst("^gpuos ", "");
+    return new Progress(err(), name, console != null && console.isTerminal());
   }
 }

@@ -167,9 +167,7 @@ final class RunCommand implements Callable<Integer> {
   }
 
   private Result compute(
-      Operator operator,
-      SequencedMap<String, Path> files,
-      SequencedMap<String, NpyArray> arrays) {
+      Operator operator, SequencedMap<String, Path> files, SequencedMap<String, NpyArray> arrays) {
     long begin = System.nanoTime();
     try (Gpuos gpu = device.open()) {
       long opened = System.nanoTime();

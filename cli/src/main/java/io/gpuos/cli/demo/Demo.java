@@ -69,8 +69,7 @@ public final class Demo {
     return (int) ((long) group.share() * operations / 100);
   }
 
-  private DemoReport report(
-      int operations, double openMs, List<DemoReport.GroupReport> groups) {
+  private DemoReport report(int operations, double openMs, List<DemoReport.GroupReport> groups) {
     int verified = groups.stream().mapToInt(DemoReport.GroupReport::verified).sum();
     double worst = groups.stream().mapToDouble(DemoReport.GroupReport::worstError).max().orElse(0);
     return new DemoReport(

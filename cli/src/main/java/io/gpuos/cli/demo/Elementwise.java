@@ -38,8 +38,7 @@ final class Elementwise {
     Twin a = space.input(F32, size);
     Twin b = space.input(F32, size);
     Twin out = space.output(F32, size);
-    space.add(
-        chosen.expression(), out, () -> Plain.map(out, chosen.reference(), a, b), a, b);
+    space.add(chosen.expression(), out, () -> Plain.map(out, chosen.reference(), a, b), a, b);
   }
 
   /** {@code sigmoid(relu((a + b) * c)) / d}, one operation after the other. */
@@ -62,8 +61,7 @@ final class Elementwise {
       case 1 -> space.add("a * b", out, () -> Plain.map(out, (a, b) -> a * b, t, other), t, other);
       case 2 -> space.add("relu(a)", out, () -> Plain.map(out, Plain::relu, t), t);
       case 3 -> space.add("sigmoid(a)", out, () -> Plain.map(out, Plain::sigmoid, t), t);
-      default ->
-          space.add("a / b", out, () -> Plain.map(out, (a, b) -> a / b, t, other), t, other);
+      default -> space.add("a / b", out, () -> Plain.map(out, (a, b) -> a / b, t, other), t, other);
     }
     return out;
   }

@@ -31,8 +31,7 @@ final class Reductions {
   private static final List<int[]> TABLE_AXES =
       List.of(new int[] {0}, new int[] {1}, new int[] {0, 1});
   private static final List<int[]> CUBE_AXES =
-      List.of(
-          new int[] {0}, new int[] {1}, new int[] {2}, new int[] {0, 2}, new int[] {0, 1, 2});
+      List.of(new int[] {0}, new int[] {1}, new int[] {2}, new int[] {0, 2}, new int[] {0, 1, 2});
 
   private Reductions() {}
 

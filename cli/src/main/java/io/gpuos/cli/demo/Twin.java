@@ -147,7 +147,7 @@ final class Twin {
     return switch (type) {
       case I32 -> (int) value;
       case I16 -> (short) value;
-      case I8 -> (byte) value;
+      case I8, BOOL -> (byte) value;
       case U8 -> value & 0xff;
       default -> value;
     };
@@ -235,8 +235,7 @@ final class Twin {
   }
 
   private static Optional<String> describe(int index, Object found, Object expected) {
-    return Optional.of(
-        Units.format("element=%d, result=%s, expected=%s", index, found, expected));
+    return Optional.of(Units.format("element=%d, result=%s, expected=%s", index, found, expected));
   }
 
   /**

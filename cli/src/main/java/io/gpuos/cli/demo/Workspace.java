@@ -106,9 +106,7 @@ final class Workspace implements AutoCloseable {
     }
     return Twin.of(
         tensor,
-        type == DType.BOOL
-            ? random.longs(length, 0, 2).toArray()
-            : random.longs(length).toArray());
+        type == DType.BOOL ? random.longs(length, 0, 2).toArray() : random.longs(length).toArray());
   }
 
   private Tensor empty(DType type, int... shape) {

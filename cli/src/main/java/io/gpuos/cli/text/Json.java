@@ -1,6 +1,8 @@
 package io.gpuos.cli.text;
 
 import java.lang.reflect.RecordComponent;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -18,10 +20,12 @@ import java.util.stream.LongStream;
  *
  * <p>A record is an object: a component {@code usPerOp} is the member {@code us_per_op}. Maps are
  * objects, lists and arrays are arrays; enum constants are their lower-case names; an empty {@link
- * Optional} and a number that is not finite are {@code null}. Everything else is the string of its
- * {@code toString}.
+ * Optional} and a number that is not finite are {@code null}; a fraction has nine digits.
+ * Everything else is the string of its {@code toString}.
  */
 public final class Json {
+
+  private static final MathContext DIGITS = new MathContext(9);
 
   private final StringBuilder text = new StringBuilder();
 
@@ -55,10 +59,15 @@ public final class Json {
   }
 
   private void writeNumber(double number) {
-    if (Double.isFinite(number)) {
-      text.append(number);
-    } else {
+    if (!Double.isFinite(number)) {
       text.append("null");
+      return;
+    }
+    double rounded = new BigDecimal(number).round(DIGITS).doubleValue();
+    if (rounded == (long) rounded) {
+      text.append((long) rounded);
+    } else {
+      text.append(rounded);
     }
   }
 

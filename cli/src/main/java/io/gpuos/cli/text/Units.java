@@ -14,7 +14,9 @@ public final class Units {
     return String.format(Locale.ROOT, format, arguments);
   }
 
-  /** Three significant digits where there are fewer before the point: {@code 4.13}, {@code 41.3}. */
+  /**
+   * Three significant digits where there are fewer before the point: {@code 4.13}, {@code 41.3}.
+   */
   public static String digits(double number) {
     double magnitude = Math.abs(number);
     return format(magnitude < 9.995 ? "%.2f" : magnitude < 99.95 ? "%.1f" : "%.0f", number);
