@@ -62,9 +62,7 @@ final class Binding {
   }
 
   boolean isFor(Gpuos otherRuntime, Layout[] otherOutputs, Layout[] otherInputs) {
-    return runtime == otherRuntime
-        && same(outputs, otherOutputs)
-        && same(inputs, otherInputs);
+    return runtime == otherRuntime && same(outputs, otherOutputs) && same(inputs, otherInputs);
   }
 
   private static boolean same(Layout[] a, Layout[] b) {
@@ -113,7 +111,8 @@ final class Binding {
     if (!stored.equals(operator.outputs())) {
       plan = plan(operator, stored, inputLayouts);
     }
-    Layout[] temporaries = plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
+    Layout[] temporaries =
+        plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
     int tiles = tilesForStep(runtime.device(), operator, plan.steps().size());
     List<Step> steps = new ArrayList<>();
     for (ExpressionPlan.Step step : plan.steps()) {

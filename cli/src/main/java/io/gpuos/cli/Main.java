@@ -53,6 +53,7 @@ public final class Main implements Runnable {
     "  test    Run every test and check.",
     "  build   Build, even when nothing changed.",
     "  format  Rewrite the sources in the project's style.",
+    "  nvrtc   Fetch the CUDA run-time compiler, for machines without CUDA.",
     "  dist    Pack a distribution that needs no Java: dist [--out FILE]."
   };
 

@@ -26,12 +26,23 @@ public final class CudaHeader {
           StateRecord.RECORD,
           LaunchRecord.RECORD);
 
+  /** NVRTC has neither {@code <cstddef>} nor GCC's builtin, but its front end's own operator. */
+  private static final String OFFSET_MACRO =
+      """
+      #ifdef __CUDACC_RTC__
+      #define GPUOS_OFFSET(type, member) __INTADDR__(&(((type*)0)->member))
+      #else
+      #define GPUOS_OFFSET(type, member) __builtin_offsetof(type, member)
+      #endif
+      """;
+
   private CudaHeader() {}
 
   /** The header's whole text. */
   public static String render() {
     StringBuilder out = new StringBuilder(8192);
-    out.append("// Rendered from io.gpuos.abi; do not edit. Every word: unit, writer -> reader, order.\n");
+    out.append(
+        "// Rendered from io.gpuos.abi; do not edit. Every word: unit, writer -> reader, order.\n");
     out.append("#pragma once\n\n");
     constant(out, "MAGIC", "0x" + Long.toHexString(ControlRecord.MAGIC) + "ull");
     constant(out, "ABI_VERSION", ABI_VERSION + "u");
@@ -41,6 +52,7 @@ public final class CudaHeader {
     constant(out, "POSITIONS_PER_FIRST", TaskRecord.POSITIONS_PER_FIRST + "ull");
     constant(out, "SPACES_PER_PAGE", LaunchRecord.SPACES_PER_PAGE + "u");
     constant(out, "MAX_WORKERS", StateRecord.MAX_WORKERS + "u");
+    out.append(OFFSET_MACRO);
     for (Record record : RECORDS) {
       struct(out, record);
     }
@@ -74,9 +86,7 @@ public final class CudaHeader {
     assertion(out, "sizeof(" + record.name() + ") == " + record.bytes());
     for (Field field : record.fields()) {
       assertion(
-          out,
-          "__builtin_offsetof(%s, %s) == %d"
-              .formatted(record.name(), field.name(), field.offset()));
+          out, "GPUOS_OFFSET(%s, %s) == %d".formatted(record.name(), field.name(), field.offset()));
     }
   }
 
@@ -107,13 +117,16 @@ public final class CudaHeader {
   }
 
   private static void assertion(StringBuilder out, String condition) {
-    out.append("static_assert(").append(condition).append(", \"layout differs from io.gpuos.abi\");\n");
+    out.append("static_assert(")
+        .append(condition)
+        .append(", \"layout differs from io.gpuos.abi\");\n");
   }
 
   private static void operandAccessor(StringBuilder out) {
     out.append("\n// Bits of operand K of a task.\n");
     out.append("template <int K>\n");
-    out.append("__device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* task) {\n");
+    out.append(
+        "__device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* task) {\n");
     out.append("  static_assert(K >= 0 && K < ").append(TaskRecord.MAX_OPERANDS);
     out.append(", \"a task has at most ").append(TaskRecord.MAX_OPERANDS).append(" operands\");\n");
     out.append("  constexpr int offset =");

@@ -8,8 +8,8 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it and
- * pass one conformance suite. Thread-safe.
+ * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it
+ * and pass one conformance suite. Thread-safe.
  */
 public interface ComputeDevice extends AutoCloseable {
 

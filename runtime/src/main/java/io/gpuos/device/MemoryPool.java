@@ -4,6 +4,7 @@ import io.gpuos.error.ClosedException;
 import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.queue.RegionMap;
 import io.gpuos.queue.SubmissionRing;
+import io.gpuos.queue.Uses;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -11,10 +12,10 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Device memory in blocks cut from large slabs, because giving memory back to a driver waits for the
- * resident kernel. Best fit over free chunks, neighbours joined. Thread-safe.
+ * Device memory in blocks cut from large slabs, because giving memory back to a driver waits for
+ * the resident kernel. Best fit over free chunks, neighbours joined. Thread-safe.
  *
- * <p>A freed chunk remembers the last task that used it; a block cut from it starts with that
+ * <p>A freed chunk remembers the tasks that still use it; a block cut from it starts with that
  * history, so new tasks are ordered behind old ones and memory may be freed while tasks still use
  * it.
  */
@@ -65,7 +66,7 @@ public final class MemoryPool implements AutoCloseable {
    */
   public record Block(long address, long bytes, RegionMap history) {}
 
-  private record Chunk(long slab, long address, long bytes, long lastUse) {
+  private record Chunk(long slab, long address, long bytes, Uses uses) {
     long end() {
       return address + bytes;
     }
@@ -80,6 +81,9 @@ public final class MemoryPool implements AutoCloseable {
     if (closed) {
       throw new ClosedException("device memory closed: device=" + device + ", expected=open");
     }
+    if (bytes > Long.MAX_VALUE - ALIGNMENT) {
+      throw outOfMemory(bytes);
+    }
     long rounded = Math.max(ALIGNMENT, Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT);
     Map.Entry<Long, List<Chunk>> fit = freeBySize.ceilingEntry(rounded);
     if (fit == null) {
@@ -90,10 +94,9 @@ public final class MemoryPool implements AutoCloseable {
     removeFree(chunk);
     if (chunk.bytes > rounded) {
       addFree(
-          new Chunk(
-              chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.lastUse));
+          new Chunk(chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.uses));
     }
-    Block block = new Block(chunk.address, rounded, ring.reuse(rounded, chunk.lastUse));
+    Block block = new Block(chunk.address, rounded, ring.reuse(rounded, chunk.uses));
     used.put(chunk.address, block);
     slabOf.put(chunk.address, chunk.slab);
     usedBytes += rounded;
@@ -108,13 +111,17 @@ public final class MemoryPool implements AutoCloseable {
       address = source.allocate(size);
     }
     if (address == 0) {
-      throw new OutOfMemoryException(
-          "out of memory: device=%s, requested=%d bytes, in_use=%d bytes, available=%d bytes, expected=room; close tensors that are no longer needed"
-              .formatted(device, bytes, usedBytes, source.available()));
+      throw outOfMemory(bytes);
     }
     slabs.add(address);
     slabBytes += size;
-    addFree(new Chunk(address, address, size, ring.beforeAll()));
+    addFree(new Chunk(address, address, size, Uses.NONE));
+  }
+
+  private OutOfMemoryException outOfMemory(long bytes) {
+    return new OutOfMemoryException(
+        "out of memory: device=%s, requested=%d bytes, in_use=%d bytes, available=%d bytes, expected=room; close tensors that are no longer needed"
+            .formatted(device, bytes, usedBytes, source.available()));
   }
 
   /** Gives {@code block} back. Tasks that still use it are not disturbed. Once per block. */
@@ -131,7 +138,7 @@ public final class MemoryPool implements AutoCloseable {
             slabOf.remove(block.address),
             block.address,
             block.bytes,
-            ring.lastUse(block.history));
+            ring.uses(block.history));
     addFree(join(chunk));
   }
 
@@ -153,8 +160,8 @@ public final class MemoryPool implements AutoCloseable {
   }
 
   private static Chunk merged(Chunk left, Chunk right) {
-    long lastUse = left.lastUse - right.lastUse > 0 ? left.lastUse : right.lastUse;
-    return new Chunk(left.slab, left.address, left.bytes + right.bytes, lastUse);
+    return new Chunk(
+        left.slab, left.address, left.bytes + right.bytes, left.uses.and(right.uses));
   }
 
   private void addFree(Chunk chunk) {

@@ -83,16 +83,7 @@ enum DriverFunction {
 
   LINK_CREATE("cuLinkCreate_v2", 6050, T.INT, T.HOST, T.HOST, T.OUT),
   LINK_ADD_DATA(
-      "cuLinkAddData_v2",
-      6050,
-      T.HANDLE,
-      T.INT,
-      T.HOST,
-      T.LONG,
-      T.TEXT,
-      T.INT,
-      T.HOST,
-      T.HOST),
+      "cuLinkAddData_v2", 6050, T.HANDLE, T.INT, T.HOST, T.LONG, T.TEXT, T.INT, T.HOST, T.HOST),
   LINK_COMPLETE("cuLinkComplete", 5050, T.HANDLE, T.OUT, T.OUT),
   LINK_DESTROY("cuLinkDestroy", 5050, T.HANDLE),
 

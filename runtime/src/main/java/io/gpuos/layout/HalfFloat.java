@@ -73,12 +73,12 @@ public final class HalfFloat {
 
   private static float roundToOdd(long value) {
     float nearest = (float) value;
-    // 2^63 as a float comes back as the largest long, which is odd and so no float's own value.
+    // 2^63 comes back as the largest long; taken for exact there, as it is for 16 bits.
     long back = (long) nearest;
-    if (back == value && nearest != 0x1p63f) {
+    if (back == value) {
       return nearest;
     }
-    boolean tooLarge = value < 0 ? back < value : back > value || nearest == 0x1p63f;
+    boolean tooLarge = value < 0 ? back < value : back > value;
     return odd(nearest, tooLarge);
   }
 

@@ -1,12 +1,14 @@
 package io.gpuos.queue;
 
 import io.gpuos.abi.ControlRecord;
+import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * Which tasks are complete, and waiting for them. Waiting spins first, because a task takes
- * microseconds, then sleeps ever longer; it returns as soon as the device has failed. Thread-safe.
+ * microseconds, then sleeps ever longer; it returns as soon as the device has failed. Thread-safe,
+ * also against {@link #close}: whoever still holds a finished task may ask about it at any time.
  */
 public final class Completions {
 
@@ -18,6 +20,8 @@ public final class Completions {
   private final RingMemory memory;
   private final Lease lease;
   private volatile DeviceFaultException fault;
+  private long throughAtClose;
+  private volatile boolean closed;
 
   public Completions(RingMemory memory, Lease lease) {
     this.memory = memory;
@@ -26,14 +30,38 @@ public final class Completions {
 
   /** Every task up to and including this sequence is complete. */
   public long through() {
-    return memory.control().longAcquire(ControlRecord.COMPLETED_THROUGH);
+    if (!closed) {
+      try {
+        return memory.control().longAcquire(ControlRecord.COMPLETED_THROUGH);
+      } catch (IllegalStateException e) {
+        rethrowUnlessClosed(e);
+      }
+    }
+    return throughAtClose;
   }
 
   /** Whether the task {@code sequence}, which must have been submitted, is complete. */
   public boolean isComplete(long sequence) {
-    return through() - sequence >= 0
-        || memory.late().longAcquire(memory.lateOffset(sequence)) == sequence
-        || through() - sequence >= 0;
+    return through() - sequence >= 0 || isLate(sequence) || through() - sequence >= 0;
+  }
+
+  /** Whether it was reported singly; its word may already be that of a later lap. */
+  private boolean isLate(long sequence) {
+    if (!closed) {
+      try {
+        return memory.late().longAcquire(memory.lateOffset(sequence)) == sequence;
+      } catch (IllegalStateException e) {
+        rethrowUnlessClosed(e);
+      }
+    }
+    return false;
+  }
+
+  /** The memory went between the look at {@link #closed} and the access: answer as closed. */
+  private void rethrowUnlessClosed(IllegalStateException e) {
+    if (!closed) {
+      throw e;
+    }
   }
 
   /**
@@ -42,6 +70,7 @@ public final class Completions {
    * @param deadlineNanos as {@link System#nanoTime}
    * @return false if the deadline passed first
    * @throws DeviceFaultException if the device has failed
+   * @throws ClosedException if the device was closed before they were complete
    */
   public boolean await(long first, long last, long deadlineNanos) {
     for (long sequence = last; sequence - first >= 0; sequence--) {
@@ -69,6 +98,11 @@ public final class Completions {
     long sleep = SHORTEST_SLEEP_NANOS;
     for (int rounds = 0; !isComplete(sequence); rounds++) {
       throwIfFailed();
+      if (closed) {
+        throw new ClosedException(
+            "runtime closed: task=%s, expected=an open runtime until the task is complete"
+                .formatted(Long.toUnsignedString(sequence)));
+      }
       lease.wake();
       if (System.nanoTime() - deadlineNanos > 0) {
         return isComplete(sequence);
@@ -81,6 +115,14 @@ public final class Completions {
       }
     }
     return true;
+  }
+
+  /**
+   * Call before the ring's memory goes away: what is complete now stays so, every other wait ends.
+   */
+  public void close() {
+    throughAtClose = through();
+    closed = true;
   }
 
   /** Ends every wait, now and later, with {@code failure}. The first failure stays. */

@@ -8,9 +8,9 @@ import java.util.function.BooleanSupplier;
 /**
  * Host side of the lease: launches the workers when there is work and they have parked.
  *
- * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with a
- * full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence, and
- * look at the ring once more. One of the two sees the other. Workers that leave with work
+ * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with
+ * a full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence,
+ * and look at the ring once more. One of the two sees the other. Workers that leave with work
  * outstanding (their time is up, or a yield was asked) are launched again by whoever waits, or by
  * the keeper, a thread that looks every quarter of a millisecond while workers are resident.
  *
@@ -25,8 +25,9 @@ public final class Lease implements AutoCloseable {
     void launch(long epoch);
 
     /**
-     * Looks whether the workers are still alive; called by the keeper every quarter of a millisecond
-     * while they are resident, and by patient waiters. Reports a failure to the completions itself.
+     * Looks whether the workers are still alive; called by the keeper every quarter of a
+     * millisecond while they are resident, never during a launch. Reports a failure to the
+     * completions itself.
      */
     default void check() {}
   }
@@ -60,8 +61,20 @@ public final class Lease implements AutoCloseable {
 
   /** Call after a fenced publish: launches the workers if they have parked. */
   public void wake() {
-    if (control.longVolatile(ControlRecord.PARKED_EPOCH) - epoch >= 0) {
+    if (parkedEpoch() - epoch >= 0) {
       launchIfParked();
+    }
+  }
+
+  /** Read before {@link #epoch}, which only grows; with the memory gone, all have parked. */
+  private long parkedEpoch() {
+    try {
+      return control.longVolatile(ControlRecord.PARKED_EPOCH);
+    } catch (IllegalStateException e) {
+      if (!closed) {
+        throw e;
+      }
+      return epoch;
     }
   }
 
@@ -77,7 +90,7 @@ public final class Lease implements AutoCloseable {
 
   /** Whether the workers of the last launch mean to leave or have left. */
   public boolean parked() {
-    return control.longVolatile(ControlRecord.PARKED_EPOCH) == epoch;
+    return parkedEpoch() == epoch;
   }
 
   private void launchIfParked() {
@@ -102,11 +115,9 @@ public final class Lease implements AutoCloseable {
    * Asks the workers to leave at the next task boundary and keeps them from being launched until
    * {@link #release}. Does not wait for them. Holds nest.
    */
-  public void hold() {
-    synchronized (this) {
-      holds = holds + 1;
-      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
-    }
+  public synchronized void hold() {
+    holds = holds + 1;
+    askToLeave();
   }
 
   /** Ends one {@link #hold}; launches the workers if work is outstanding. */
@@ -120,8 +131,15 @@ public final class Lease implements AutoCloseable {
   }
 
   /** Asks the workers to leave at the next task boundary; they come back when there is work. */
-  public void yieldWorkers() {
-    control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+  public synchronized void yieldWorkers() {
+    askToLeave();
+  }
+
+  /** Under the monitor, so that an older epoch never replaces a newer one. */
+  private void askToLeave() {
+    if (!closed) {
+      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
+    }
   }
 
   /** Waits until the workers of the last launch have written that they park; false at the limit. */
@@ -139,7 +157,7 @@ public final class Lease implements AutoCloseable {
   private void keep() {
     while (!closed) {
       if (!parked()) {
-        launcher.check();
+        check();
         LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
       } else if (outstanding.getAsBoolean() && holds == 0) {
         wake();
@@ -150,13 +168,34 @@ public final class Lease implements AutoCloseable {
     }
   }
 
-  /** Asks the workers to leave for good; no launch follows. Does not wait for them. */
+  /** Never between the moment an epoch is counted and the moment it is launched. */
+  private synchronized void check() {
+    if (!closed) {
+      launcher.check();
+    }
+  }
+
+  /**
+   * Asks the workers to leave for good; no launch follows and the keeper has ended. Does not wait for
+   * the workers. Idempotent.
+   */
   @Override
   public void close() {
     synchronized (this) {
+      askToLeave();
       closed = true;
-      control.putLongFenced(ControlRecord.YIELD_EPOCH, epoch);
     }
     LockSupport.unpark(keeper);
+    boolean interrupted = false;
+    while (keeper.isAlive()) {
+      try {
+        keeper.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

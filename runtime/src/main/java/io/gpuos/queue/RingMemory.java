@@ -27,13 +27,13 @@ public final class RingMemory {
    * had been completed, so that a slot's content is always that of the previous lap.
    *
    * @param memory at least {@link #bytes} bytes, aligned to 256 bytes, alive as long as the device
-   * @param capacity a power of two, at most {@link TaskRecord#MAX_DISTANCE} + 1
+   * @param capacity a power of two from 2 to 32768, so that a distance fits 16 bits
    * @param firstSequence where counting starts; any value, also just below a wrap
    */
   public RingMemory(MemorySegment memory, int capacity, long firstSequence) {
-    if (Integer.bitCount(capacity) != 1 || capacity > TaskRecord.MAX_DISTANCE) {
+    if (capacity < 2 || Integer.bitCount(capacity) != 1 || capacity > TaskRecord.MAX_DISTANCE) {
       throw new IllegalArgumentException(
-          "ring capacity: capacity=" + capacity + ", expected=a power of two up to 32768");
+          "ring capacity: capacity=" + capacity + ", expected=a power of two from 2 to 32768");
     }
     this.capacity = capacity;
     this.firstSequence = firstSequence;

@@ -274,7 +274,7 @@ template <class T> GPUOS_INLINE T relu6(T x) { return clamp(x, T(0), T(6)); }
 template <class T> GPUOS_INLINE T hardtanh(T x, T low, T high) { return clamp(x, low, high); }
 template <class T> GPUOS_INLINE T leaky_relu(T x, T slope) { return x > T(0) ? x : x * slope; }
 template <class T> GPUOS_INLINE T hardsigmoid(T x) { return relu6(x + T(3)) * T(1.0 / 6.0); }
-template <class T> GPUOS_INLINE T hardswish(T x) { return x * relu6(x + T(3)) * T(1.0 / 6.0); }
+template <class T> GPUOS_INLINE T hardswish(T x) { return x * hardsigmoid(x); }
 
 template <class T> GPUOS_INLINE T elu(T x, T alpha) { return x > T(0) ? x : alpha * expm1(x); }
 

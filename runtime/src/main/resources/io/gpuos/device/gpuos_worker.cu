@@ -35,6 +35,9 @@ constexpr u64 LATE_AFTER_NS = 1000;
 // Up to so many tasks in flight, workers write their completions to host memory themselves. (Each
 // such write takes about 40 ns of the bus, which is why the reporter speaks for all under load.)
 constexpr u64 DIRECT_IN_FLIGHT = 8;
+// Tasks that may still be taken by a launch that leaves because it was idle. When more come, the few
+// workers that are still here leave too, and all come back with the next launch.
+constexpr u64 TASKS_WHILE_LEAVING = 32;
 // Pause of the lease keeper between two looks.
 constexpr u32 LEASE_PAUSE_NS = 500;
 
@@ -100,10 +103,11 @@ __device__ __forceinline__ bool is_complete(const Context& c, u64 sequence, u32 
 }
 
 // Waits for the tasks named by `after` (far << 16 | near; 0: none). A worker must not hold on here
-// when it is asked to leave: the task it waits for may be claimed by a worker that has left.
+// when it is asked to leave: the task it waits for may be claimed by a worker that has left. Lanes
+// decide together: each has read the stop word for itself.
 __device__ __forceinline__ Verdict wait_for(const Context& c, u64 sequence, u32 after, u32 lane) {
   while (after != 0 && !is_complete(c, sequence, after, lane)) {
-    if (c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE) {
+    if (__any_sync(~0u, c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE)) {
       return LEAVE;
     }
   }
@@ -115,8 +119,9 @@ __device__ __forceinline__ Verdict wait_for(const Context& c, u64 sequence, u32 
 __device__ __forceinline__ void sleep_far_from_front(const Context& c, u64 sequence, u64 front) {
   for (u32 sleeps = 0; sleeps < SLEEPS_PER_LOOK; sleeps++) {
     __nanosleep(SLEEP_NS);
-    if (load_relaxed(&c.state->fetched) != front ||
-        c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE) {
+    const bool wake = load_relaxed(&c.state->fetched) != front ||
+                      c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE;
+    if (__any_sync(~0u, wake)) {
       return;
     }
   }
@@ -136,6 +141,8 @@ __device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lan
   u32 word;
   bool second_look = false;
   for (u32 polls = 0;; polls++) {
+    // All lanes together, so that a sector comes with one read and its words are of one age.
+    __syncwarp();
     // Three independent loads, in flight together: a poll costs one trip to host memory.
     word = load_relaxed_host(slot + lane);
     const u64 stop = load_relaxed(&c.state->stop);
@@ -309,9 +316,10 @@ __device__ __forceinline__ void report(const Context& c, volatile u32* finish, L
       }
     }
     if (window == 0 && complete != 0) {
-      // Release: the tasks' results are visible to the host before the word that says so.
-      fence_host();
+      // Release: the tasks' results are visible to the host before the word that says so. The fence
+      // comes after the barrier, so that lane 0's covers what the other lanes have seen.
       __syncwarp();
+      fence_host();
       if (lane == 0) {
         store_relaxed_host(&c.control->completed_through, through + complete);
         store_relaxed(&c.state->reported, through + complete);
@@ -356,6 +364,7 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
   const u64 start = now_ns();
   u64 active = start;
   u64 seen = load_relaxed(&c.state->fetched);
+  u64 fetched_at_stop = seen;
   u32 mode = STOP_NONE;
   while (mode != STOP_NOW && load_acquire(&c.state->left) - left_before != workers) {
     const u64 now = now_ns();
@@ -369,6 +378,8 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
     u32 wanted = mode;
     if (static_cast<i64>(yield - c.epoch) >= 0 || now - start > launch.max_residency) {
       wanted = STOP_NOW;
+    } else if (mode == STOP_WHEN_EMPTY && fetched - fetched_at_stop > TASKS_WHILE_LEAVING) {
+      wanted = STOP_NOW;
     } else if (now - active > launch.linger) {
       wanted = STOP_WHEN_EMPTY;
     }
@@ -378,6 +389,7 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
       fence_handshake();
       store_release(&c.state->stop, c.epoch << 2 | wanted);
       mode = wanted;
+      fetched_at_stop = fetched;
     }
     __nanosleep(LEASE_PAUSE_NS);
   }

@@ -204,6 +204,9 @@ final class OracleFunctions {
   }
 
   private static double acosh(double x) {
+    if (x < 1) {
+      return Double.NaN;
+    }
     double above = x - 1;
     return x > 0x1p28
         ? Math.log(x) + LN2

@@ -3,6 +3,7 @@ package io.gpuos.device.cpu;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.error.DeviceFaultException;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
@@ -40,13 +41,17 @@ public final class CpuDevice implements ComputeDevice {
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
-        new CpuWorkers(
-            memory, operators, workerCount, settings.linger(), settings.maxResidency());
+        new CpuWorkers(memory, operators, workerCount, settings.linger(), settings.maxResidency());
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
     pool = new MemoryPool(new CpuSlabs(), ring, name());
-    workers.start(completions);
+    try {
+      workers.start(completions);
+    } catch (Throwable failure) {
+      stop();
+      throw failure;
+    }
   }
 
   private boolean outstanding() {
@@ -130,11 +135,18 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    if (completions.fault() == null) {
+    try {
       ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
+    } catch (DeviceFaultException _) {
+      // Whoever waited for a result has been told.
     }
+    stop();
+  }
+
+  private void stop() {
     lease.close();
     workers.close();
+    completions.close();
     pool.close();
     arena.close();
   }

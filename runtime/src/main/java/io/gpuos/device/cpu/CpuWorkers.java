@@ -56,6 +56,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   private volatile long launchedEpoch;
   private volatile long launchedAt;
   private volatile long lastActive;
+  private volatile long seenFetched;
   private volatile long stop;
   private volatile boolean terminated;
   private volatile Completions completions;
@@ -123,7 +124,11 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
 
   // ---- lease ----------------------------------------------------------------------------------
 
+  /** How launch {@code epoch} was asked to stop; a later launch ends it. */
   private int stopMode(long epoch) {
+    if (launchedEpoch != epoch) {
+      return STOP_NOW;
+    }
     long word = stop;
     return word >>> 2 == (epoch & -1L >>> 2) ? (int) (word & 3) : STOP_NONE;
   }
@@ -132,16 +137,18 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   private void keepLease(long epoch) {
     int mode = stopMode(epoch);
     long now = System.nanoTime();
+    long taken = fetched.get();
+    if (taken != seenFetched
+        || taken - 1 - control.longAcquire(ControlRecord.COMPLETED_THROUGH) > 0) {
+      seenFetched = taken;
+      lastActive = now;
+    }
     if (control.longAcquire(ControlRecord.YIELD_EPOCH) - epoch >= 0
         || now - launchedAt > maxResidencyNanos) {
       close(epoch, mode, STOP_NOW);
-    } else if (now - lastActive > lingerNanos && nothingRuns()) {
+    } else if (now - lastActive > lingerNanos) {
       close(epoch, mode, STOP_WHEN_EMPTY);
     }
-  }
-
-  private boolean nothingRuns() {
-    return fetched.get() - 1 - control.longAcquire(ControlRecord.COMPLETED_THROUGH) <= 0;
   }
 
   private void close(long epoch, int seen, int mode) {
@@ -149,7 +156,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
       return;
     }
     synchronized (this) {
-      if (mode > stopMode(epoch) && launchedEpoch == epoch) {
+      if (mode > stopMode(epoch)) {
         // Handshake: parked first, then a full fence, then the workers' second look at the ring.
         control.putLongFenced(ControlRecord.PARKED_EPOCH, epoch);
         stop = epoch << 2 | mode;
@@ -228,7 +235,6 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
         held = false;
         complete(sequence);
         if (tasks % TASKS_PER_CLOCK == 0) {
-          lastActive = System.nanoTime();
           keepLease(epoch);
         }
       }

@@ -8,6 +8,8 @@ import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
+import io.gpuos.error.ClosedException;
+import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileService;
@@ -43,13 +45,22 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final Lease lease;
   private final SubmissionRing ring;
   private final MemoryPool pool;
+
+  /** Everything to be released with the context current, once the workers are gone. */
+  private final CloseStack parts = new CloseStack();
+
+  private final CompileService compiler;
   private boolean closed;
 
+  /** Guarded by {@link #copies}. */
+  private boolean copiesClosed;
+
   /**
-   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads it.
+   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads
+   * it.
    *
-   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing or
-   *     too old
+   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing
+   *     or too old
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
     Cuda cuda = Cuda.open();
@@ -60,11 +71,10 @@ public final class CudaComputeDevice implements ComputeDevice {
           "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
               .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
     }
-    CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     CudaContext context = device.retainPrimaryContext();
+    CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     try {
-      return context.withCurrent(
-          () -> new CudaComputeDevice(context, ordinal, compiler, settings));
+      return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
     } catch (Throwable failure) {
       compiler.close();
       context.close();
@@ -76,23 +86,38 @@ public final class CudaComputeDevice implements ComputeDevice {
       CudaContext context, int ordinal, CompileService compiler, DeviceSettings settings) {
     this.context = context;
     this.ordinal = ordinal;
+    this.compiler = compiler;
     int multiprocessors = context.device().attribute(DeviceAttribute.MULTIPROCESSOR_COUNT);
     workers =
         settings.workers() > 0
             ? settings.workers()
             : multiprocessors * BLOCKS_PER_MULTIPROCESSOR - 1;
     threads = new PlatformThreads(context);
-    copies = context.newStream();
-    spaces = new SpaceTable(context.memory(), copies);
-    memory = new WorkerMemory(context, settings, spaces.directory());
-    kernel = new WorkerKernel(context, memory, workers);
-    operators = new OperatorLoader(context, compiler, memory, kernel, copies);
-    lease = new Lease(memory.ring().control(), kernel, this::outstanding, "gpuos-cuda-keeper");
-    completions = new Completions(memory.ring(), lease);
-    ring = new SubmissionRing(memory.ring(), lease, completions, settings.fullWait());
-    pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
-    kernel.connect(completions, lease);
-    operators.start(lease);
+    try {
+      copies = context.newStream();
+      parts.push(this::closeCopies);
+      spaces = new SpaceTable(context.memory(), copies);
+      parts.push(spaces::close);
+      memory = new WorkerMemory(context, settings, spaces.directory(), parts);
+      kernel = new WorkerKernel(context, memory, workers);
+      parts.push(kernel::close);
+      operators = new OperatorLoader(context, compiler, memory, kernel, copies);
+      parts.push(operators::close);
+      lease = new Lease(memory.ring().control(), kernel, this::outstanding, "gpuos-cuda-keeper");
+      completions = new Completions(memory.ring(), lease);
+      ring = new SubmissionRing(memory.ring(), lease, completions, settings.fullWait());
+      pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
+      parts.push(pool::close);
+      parts.push(completions::close);
+      parts.push(kernel::awaitEnd);
+      parts.push(lease::close);
+      kernel.connect(completions, lease);
+      operators.start(lease);
+    } catch (Throwable failure) {
+      parts.closeAfter(failure);
+      threads.close();
+      throw failure;
+    }
   }
 
   private boolean outstanding() {
@@ -107,7 +132,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public String description() {
     return "%s, driver %s, %d workers"
-        .formatted(context.device().name(), version(context.device().cuda().driverVersion()), workers);
+        .formatted(
+            context.device().name(), version(context.device().cuda().driverVersion()), workers);
   }
 
   private static String version(int number) {
@@ -149,6 +175,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     return threads.call(
         () -> {
           synchronized (copies) {
+            requireOpen();
             return spaces.intern(space);
           }
         });
@@ -165,7 +192,17 @@ public final class CudaComputeDevice implements ComputeDevice {
       long perWorker = Math.ceilDiv(space.count(), (long) workers);
       elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
     }
-    return Math.max(256, elements / 256 * 256);
+    return inFullRounds(space.count(), Math.max(256, elements / 256 * 256));
+  }
+
+  /** Makes the tiles of large work a multiple of the workers, so that all finish together. */
+  private long inFullRounds(long positions, long tile) {
+    long tiles = Math.ceilDiv(positions, tile);
+    if (tiles <= workers) {
+      return tile;
+    }
+    long even = Math.ceilDiv(tiles, (long) workers) * workers;
+    return Math.ceilDiv(Math.ceilDiv(positions, even), 256L) * 256;
   }
 
   @Override
@@ -173,6 +210,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     threads.run(
         () -> {
           synchronized (copies) {
+            requireOpen();
             copies.copyToDevice(address, source.asSlice(0, bytes));
             copies.synchronize();
           }
@@ -184,6 +222,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     threads.run(
         () -> {
           synchronized (copies) {
+            requireOpen();
             copies.copyToHost(target.asSlice(0, bytes), address);
             copies.synchronize();
           }
@@ -210,25 +249,30 @@ public final class CudaComputeDevice implements ComputeDevice {
       closed = true;
     }
     ring.close();
-    if (completions.fault() == null) {
+    try {
       ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
+    } catch (DeviceFaultException _) {
+      // Whoever waited for a result has been told.
     }
-    lease.close();
-    if (completions.fault() == null) {
-      threads.run(this::release);
+    try {
+      threads.run(parts::close);
+    } finally {
+      threads.close();
+      compiler.close();
+      context.close();
     }
-    threads.close();
-    context.close();
   }
 
-  /** With the workers gone. After a fault nothing can be freed: the context is lost anyway. */
-  private void release() {
-    kernel.awaitIdle();
-    operators.close();
-    pool.close();
-    spaces.close();
-    memory.close();
-    kernel.close();
-    copies.close();
+  private void closeCopies() {
+    synchronized (copies) {
+      copiesClosed = true;
+      copies.close();
+    }
+  }
+
+  private void requireOpen() {
+    if (copiesClosed) {
+      throw new ClosedException("runtime closed: device=" + name() + ", expected=an open runtime");
+    }
   }
 }

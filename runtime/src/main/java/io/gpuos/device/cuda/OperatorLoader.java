@@ -6,11 +6,13 @@ import io.gpuos.driver.CudaFunction;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.LaunchConfig;
+import io.gpuos.error.ClosedException;
 import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileRequest;
 import io.gpuos.jit.CompileService;
 import io.gpuos.queue.Lease;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,13 +24,16 @@ import java.util.concurrent.CompletionException;
  * kernel and all operators are linked into one image, the driver loads it, and the workers are
  * launched again. Submitting goes on meanwhile. Thread-safe.
  *
- * <p>One image, because machine code of separately loaded modules does not share what belongs to the
- * launched kernel: constant banks and stack size.
+ * <p>One image, because machine code of separately loaded modules does not share what belongs to
+ * the launched kernel: constant banks and stack size.
  */
 final class OperatorLoader implements AutoCloseable {
 
-  private static final List<String> OPTIONS =
-      List.of("--std=c++17", "--relocatable-device-code=true");
+  /** The last one: older NVRTC takes lambdas in device code for host functions otherwise. */
+  static final List<String> OPTIONS =
+      List.of(
+          "--std=c++17", "--relocatable-device-code=true", "--device-as-default-execution-space");
+
   private static final String WORKER = "gpuos_worker";
 
   /** Writes the operator's address where workers look it up; appended to each operator's source. */
@@ -75,19 +80,32 @@ final class OperatorLoader implements AutoCloseable {
   }
 
   private byte[] compileWorker() {
+    return compile(workerRequest(architecture));
+  }
+
+  /** What is compiled for the worker kernel. */
+  static CompileRequest workerRequest(String architecture) {
+    int blocks = 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS);
     List<String> options =
-        List.of(
-            OPTIONS.get(0),
-            OPTIONS.get(1),
+        with(
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
-            "-DGPUOS_BLOCKS_PER_SM=" + 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS));
-    return compile(
-        new CompileRequest(
-            "gpuos_worker.cu", DeviceSources.worker(), headers, options, architecture));
+            "-DGPUOS_BLOCKS_PER_SM=" + blocks);
+    return new CompileRequest(
+        "gpuos_worker.cu", DeviceSources.worker(), DeviceSources.headers(), options, architecture);
+  }
+
+  private static List<String> with(String... more) {
+    List<String> options = new ArrayList<>(OPTIONS);
+    options.addAll(List.of(more));
+    return options;
   }
 
   /** Number of the operator that computes {@code kernel}; loads it at the first call. */
   synchronized int install(Kernel kernel) {
+    if (module == null) {
+      throw new ClosedException(
+          "runtime closed: device=%s, expected=an open runtime".formatted(context.device()));
+    }
     Integer known = numbers.get(kernel);
     if (known != null) {
       return known;
@@ -100,9 +118,7 @@ final class OperatorLoader implements AutoCloseable {
     }
     String name = "gpuos_op_" + number;
     List<String> options =
-        List.of(
-            OPTIONS.get(0),
-            OPTIONS.get(1),
+        with(
             "--maxrregcount=" + WorkerKernel.REGISTERS,
             "-Dgpuos_op=" + name,
             "-Dgpuos_publish=gpuos_publish_" + number);
@@ -169,6 +185,5 @@ final class OperatorLoader implements AutoCloseable {
       module.close();
       module = null;
     }
-    compiler.close();
   }
 }

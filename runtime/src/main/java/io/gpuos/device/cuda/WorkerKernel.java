@@ -4,16 +4,19 @@ import io.gpuos.abi.CudaHeader;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaFunction;
 import io.gpuos.driver.CudaStream;
+import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.driver.FunctionAttribute;
 import io.gpuos.driver.LaunchConfig;
 import io.gpuos.error.DeviceException;
 import io.gpuos.error.DeviceFaultException;
+import io.gpuos.error.GpuosException;
+import io.gpuos.error.InvalidInputException;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 
 /**
- * Launches the resident kernel on a stream of its own and watches that it has not died. Launches are
- * serialised by the lease.
+ * Launches the resident kernel on a stream of its own and watches that it has not died. Launches
+ * are serialised by the lease.
  */
 final class WorkerKernel implements Lease.Launcher {
 
@@ -51,8 +54,22 @@ final class WorkerKernel implements Lease.Launcher {
     lease = leaseOfRing;
   }
 
-  /** Replaces the kernel. No launch may be under way: the lease is held and the stream is idle. */
+  /**
+   * Replaces the kernel. No launch may be under way: the lease is held and the stream is idle.
+   *
+   * @throws InvalidInputException if not all workers can be resident at once. One that is not could
+   *     hold a claim from an earlier launch, and its task would wait for ever.
+   */
   void use(CudaFunction replacement) {
+    int multiprocessors = context.device().attribute(DeviceAttribute.MULTIPROCESSOR_COUNT);
+    int room =
+        multiprocessors
+            * replacement.maxBlocksPerMultiprocessor(BLOCK_THREADS, CudaHeader.SCRATCH_BYTES);
+    if (config.gridX() > room) {
+      throw new InvalidInputException(
+          "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once"
+              .formatted(config.gridX() - 1, room - 1, context.device().name()));
+    }
     replacement.setAttribute(
         FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
     kernel = replacement;
@@ -62,7 +79,7 @@ final class WorkerKernel implements Lease.Launcher {
   public void launch(long epoch) {
     try {
       context.withCurrent(() -> kernel.launch(stream, config, memory.launchParameter(epoch)));
-    } catch (DeviceException failure) {
+    } catch (GpuosException failure) {
       fail("worker kernel not launched", failure);
     }
   }
@@ -73,17 +90,16 @@ final class WorkerKernel implements Lease.Launcher {
       return;
     }
     try {
-      long epoch = lease.epoch();
       boolean done = context.withCurrent(stream::isDone);
-      if (done && epoch == lease.epoch() && epoch != 0 && !lease.parked()) {
+      if (done && !lease.parked()) {
         fail("worker kernel ended without parking", null);
       }
-    } catch (DeviceException failure) {
+    } catch (GpuosException failure) {
       fail("worker kernel failed", failure);
     }
   }
 
-  private void fail(String what, DeviceException cause) {
+  private void fail(String what, GpuosException cause) {
     String reason = cause == null ? "no driver error" : cause.getMessage();
     completions.fail(
         new DeviceFaultException(
@@ -95,6 +111,15 @@ final class WorkerKernel implements Lease.Launcher {
   /** Waits until no worker is resident. The lease must be held or closed. */
   void awaitIdle() {
     context.withCurrent(stream::synchronize);
+  }
+
+  /** Waits, after the lease is closed, until the workers are gone, in good order or by a fault. */
+  void awaitEnd() {
+    try {
+      awaitIdle();
+    } catch (DeviceException _) {
+      // A fault ended them; it has been told to whoever waited.
+    }
   }
 
   void close() {

@@ -18,7 +18,7 @@ import java.time.Duration;
  * Everything the workers share: the ring in pinned host memory, and in device memory their state,
  * the completion stamps and the operator entries. Also the launch parameter that points at it all.
  */
-final class WorkerMemory implements AutoCloseable {
+final class WorkerMemory {
 
   /** Logical operators the entry table has room for. */
   static final int MAX_OPERATORS = 65_536;
@@ -35,16 +35,29 @@ final class WorkerMemory implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment launch;
 
-  WorkerMemory(CudaContext context, DeviceSettings settings, long spacePages) {
+  /**
+   * @param spacePages device address of the directory of iteration spaces
+   * @param parts closes each piece; the workers must have left then
+   */
+  WorkerMemory(
+      CudaContext context, DeviceSettings settings, long spacePages, CloseStack parts) {
     memory = context.memory();
+    parts.push(arena::close);
     pinned = memory.allocatePinned(RingMemory.bytes(settings.ringCapacity()));
+    parts.push(pinned::close);
     ring = new RingMemory(pinned.segment(), settings.ringCapacity(), settings.firstSequence());
-    state = memory.allocate(StateRecord.BYTES);
-    completed = memory.allocate((long) settings.ringCapacity() * Long.BYTES);
-    entries = memory.allocate((long) MAX_OPERATORS * Long.BYTES);
+    state = allocate(StateRecord.BYTES, parts);
+    completed = allocate((long) settings.ringCapacity() * Long.BYTES, parts);
+    entries = allocate((long) MAX_OPERATORS * Long.BYTES, parts);
     fill(settings);
     launch = arena.allocate(LaunchRecord.BYTES, 16);
     describe(settings, spacePages);
+  }
+
+  private long allocate(long bytes, CloseStack parts) {
+    long address = memory.allocate(bytes);
+    parts.push(() -> memory.free(address));
+    return address;
   }
 
   private void fill(DeviceSettings settings) {
@@ -62,8 +75,7 @@ final class WorkerMemory implements AutoCloseable {
         stamps.set(ValueLayout.JAVA_LONG, ring.lateOffset(sequence), sequence);
       }
       memory.copyToDevice(completed, stamps);
-      memory.copyToDevice(
-          entries, staging.allocate((long) MAX_OPERATORS * Long.BYTES, Long.BYTES));
+      memory.copyToDevice(entries, staging.allocate((long) MAX_OPERATORS * Long.BYTES, Long.BYTES));
     }
   }
 
@@ -105,15 +117,5 @@ final class WorkerMemory implements AutoCloseable {
   MemorySegment launchParameter(long epoch) {
     put(LaunchRecord.EPOCH, epoch);
     return launch;
-  }
-
-  /** Frees everything. The workers must have left. */
-  @Override
-  public void close() {
-    memory.free(entries);
-    memory.free(completed);
-    memory.free(state);
-    pinned.close();
-    arena.close();
   }
 }

@@ -1,0 +1,2 @@
+package io.gpuos.conformance;
+interface MemoryConformance extends Target {}

@@ -1,0 +1,154 @@
+// Rendered from io.gpuos.abi; do not edit. Every word: unit, writer -> reader, order.
+#pragma once
+
+#define GPUOS_MAGIC 0x4750554f53303031ull
+#define GPUOS_ABI_VERSION 1u
+#define GPUOS_SCRATCH_BYTES 8192
+#define GPUOS_FLAG_LINEAR 1u
+#define GPUOS_SECTORS_SHIFT 28
+#define GPUOS_POSITIONS_PER_FIRST 256ull
+#define GPUOS_SPACES_PER_PAGE 256u
+#define GPUOS_MAX_WORKERS 2048u
+#ifdef __CUDACC_RTC__
+#define GPUOS_OFFSET(type, member) __INTADDR__(&(((type*)0)->member))
+#else
+#define GPUOS_OFFSET(type, member) __builtin_offsetof(type, member)
+#endif
+
+// One task, or one tile of a task. Written by the submitting thread, read by one worker.
+struct alignas(128) gpuos_task {
+  unsigned long long sequence;  // sequence; host -> device, release/acquire: written last: publishes the record
+  unsigned int logical_operator;  // index; host -> device, plain, covered by the stamp: what to run; 0 does nothing
+  unsigned int space;  // index; host -> device, plain, covered by the stamp: interned iteration space; unused when linear
+  unsigned int count;  // positions; host -> device, plain, covered by the stamp: positions in this tile
+  unsigned int flags;  // bits; host -> device, plain, covered by the stamp: GPUOS_FLAG_*; bits 28..29: sectors in use after the first
+  unsigned long long operand0;  // address or bits; host -> device, plain, covered by the stamp: operand 0
+  unsigned int stamp1;  // sequence; host -> device, plain, covered by the stamp: low half of the sequence
+  unsigned int after0;  // distances; host -> device, plain, covered by the stamp: first range of tasks to wait for: far << 16 | near; 0: none
+  unsigned long long operand1[3];  // address or bits; host -> device, plain, covered by the stamp: operands 1 to 3
+  unsigned int stamp2;  // sequence; host -> device, plain, covered by the stamp: low half of the sequence
+  unsigned int after1;  // distances; host -> device, plain, covered by the stamp: second range of tasks to wait for
+  unsigned long long operand4[3];  // address or bits; host -> device, plain, covered by the stamp: operands 4 to 6
+  unsigned int stamp3;  // sequence; host -> device, plain, covered by the stamp: low half of the sequence
+  unsigned int first;  // 256 positions; host -> device, plain, covered by the stamp: first position of the tile; unused when linear
+  unsigned long long operand7[3];  // address or bits; host -> device, plain, covered by the stamp: operands 7 to 9
+};
+static_assert(sizeof(gpuos_task) == 128, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, sequence) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, logical_operator) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, space) == 12, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, count) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, flags) == 20, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, operand0) == 24, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, stamp1) == 32, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, after0) == 36, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, operand1) == 40, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, stamp2) == 64, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, after1) == 68, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, operand4) == 72, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, stamp3) == 96, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, first) == 100, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_task, operand7) == 104, "layout differs from io.gpuos.abi");
+
+// Coalesced sizes and strides of one operation.
+struct alignas(16) gpuos_space {
+  unsigned int rank;  // dimensions; host -> device, fixed: kept and reduced dimensions together
+  unsigned int reduced;  // dimensions; host -> device, fixed: how many of them, the last ones, are folded
+  unsigned int pad[2];  // -; host -> device, fixed: zero
+  long long size[8];  // positions; host -> device, fixed: size of each dimension
+  long long stride[10][8];  // elements; host -> device, fixed: stride of operand k in dimension d at [k * 8 + d]
+};
+static_assert(sizeof(gpuos_space) == 720, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_space, rank) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_space, reduced) == 4, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_space, pad) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_space, size) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_space, stride) == 80, "layout differs from io.gpuos.abi");
+
+// Lease and completion words, in pinned host memory.
+struct alignas(64) gpuos_control {
+  unsigned long long magic;  // -; host -> device, fixed: GPUOS_MAGIC
+  unsigned int version;  // -; host -> device, fixed: GPUOS_ABI_VERSION
+  unsigned int bytes;  // bytes; host -> device, fixed: size of this record
+  char gap0[48];
+  unsigned long long parked_epoch;  // epoch; device -> host, sequentially consistent fence after the write: last launch whose workers mean to leave
+  char gap1[56];
+  unsigned long long completed_through;  // sequence; device -> host, release/acquire: every task up to and including it is complete
+  char gap2[56];
+  unsigned long long yield_epoch;  // epoch; host -> device, release/acquire: launches up to this one are asked to leave
+  char gap3[56];
+};
+static_assert(sizeof(gpuos_control) == 256, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_control, magic) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_control, version) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_control, bytes) == 12, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_control, parked_epoch) == 64, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_control, completed_through) == 128, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_control, yield_epoch) == 192, "layout differs from io.gpuos.abi");
+
+// Claims, counters and the stop word, in device memory. Zero-filled, then head, reported and fetched are set by the host before the first launch.
+struct alignas(128) gpuos_state {
+  unsigned long long head;  // sequence; device -> device, relaxed: next sequence that no worker has claimed
+  char gap0[120];
+  unsigned long long fetched;  // sequence; device -> device, relaxed: first sequence plus the number of tasks taken from the ring
+  char gap1[120];
+  unsigned long long stop;  // epoch << 2 | mode; device -> device, release/acquire: leave: mode 1 when the slot is empty, mode 2 at once
+  unsigned long long left;  // workers; device -> device, release/acquire: workers that have left, over all launches
+  char gap2[112];
+  unsigned long long reported;  // sequence; device -> device, release/acquire: completed_through as last reported to the host
+  char gap3[120];
+  unsigned long long claim[2048];  // sequence; device -> device, release/acquire: what worker w had claimed when it left
+  unsigned int held[2048];  // 0 or 1; device -> device, release/acquire: whether claim[w] is valid
+};
+static_assert(sizeof(gpuos_state) == 25088, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, head) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, fetched) == 128, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, stop) == 256, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, left) == 264, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, reported) == 384, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, claim) == 512, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, held) == 16896, "layout differs from io.gpuos.abi");
+
+// Parameter of the worker kernel.
+struct alignas(16) gpuos_launch {
+  unsigned long long control;  // address; host -> device, fixed: gpuos_control, host memory
+  unsigned long long ring;  // address; host -> device, fixed: gpuos_task[mask + 1], host memory
+  unsigned long long late;  // address; host -> device, fixed: u64[mask + 1], host memory: completed out of order
+  unsigned long long completed;  // address; host -> device, fixed: u64[mask + 1], device memory: stamps of completed tasks
+  unsigned long long state;  // address; host -> device, fixed: gpuos_state, device memory
+  unsigned long long entries;  // address; host -> device, fixed: gpuos_operator[], device memory: by logical operator
+  unsigned long long space_pages;  // address; host -> device, fixed: gpuos_space*[], device memory: pages of 256 spaces
+  unsigned long long first_sequence;  // sequence; host -> device, fixed: the first sequence of this ring
+  unsigned long long epoch;  // launches; host -> device, fixed: number of this launch
+  unsigned long long linger;  // ns; host -> device, fixed: leave when idle for longer
+  unsigned long long max_residency;  // ns; host -> device, fixed: leave when resident for longer
+  unsigned int mask;  // -; host -> device, fixed: ring capacity - 1; the capacity is a power of two
+  unsigned int near_window;  // tasks; host -> device, fixed: idle workers whose claim is further ahead poll seldom
+  char gap0[32];
+};
+static_assert(sizeof(gpuos_launch) == 128, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, control) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, ring) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, late) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, completed) == 24, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, state) == 32, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, entries) == 40, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, space_pages) == 48, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, first_sequence) == 56, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, epoch) == 64, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, linger) == 72, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, max_residency) == 80, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, mask) == 88, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_launch, near_window) == 92, "layout differs from io.gpuos.abi");
+
+// Bits of operand K of a task.
+template <int K>
+__device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* task) {
+  static_assert(K >= 0 && K < 10, "a task has at most 10 operands");
+  constexpr int offset = K == 0 ? 24 : K == 1 ? 40 : K == 2 ? 48 : K == 3 ? 56 : K == 4 ? 72 : K == 5 ? 80 : K == 6 ? 88 : K == 7 ? 104 : K == 8 ? 112 : 120;
+  return *reinterpret_cast<const unsigned long long*>(
+      reinterpret_cast<const char*>(task) + offset);
+}
+
+// An operator: called by every thread of a worker's block; task and scratch in shared memory.
+typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space, char* scratch);
