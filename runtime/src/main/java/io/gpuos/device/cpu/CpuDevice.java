@@ -144,6 +144,12 @@ public final class CpuDevice implements ComputeDevice {
   }
 
   @Override
+  public void copy(long target, long source, long bytes) {
+    MemorySegment from = MemorySegment.ofAddress(source).reinterpret(bytes);
+    MemorySegment.copy(from, 0, MemorySegment.ofAddress(target).reinterpret(bytes), 0, bytes);
+  }
+
+  @Override
   public synchronized void close() {
     if (closed) {
       return;
