@@ -67,16 +67,9 @@ public final class Lease implements AutoCloseable {
     }
   }
 
-  /** Read before {@link #epoch}, which only grows; with the memory gone, all have parked. */
+  /** Read before {@link #epoch}, which only grows. */
   private long parkedEpoch() {
-    try {
-      return control.longVolatile(ControlRecord.PARKED_EPOCH);
-    } catch (IllegalStateException e) {
-      if (!closed) {
-        throw e;
-      }
-      return epoch;
-    }
+    return control.longVolatile(ControlRecord.PARKED_EPOCH);
   }
 
   /** Number of launches so far. */
@@ -89,9 +82,9 @@ public final class Lease implements AutoCloseable {
     return epoch;
   }
 
-  /** Whether the workers of the last launch mean to leave or have left. */
+  /** Whether the workers of the last launch mean to leave or have left; true once closed. */
   public boolean parked() {
-    return parkedEpoch() == epoch;
+    return closed || parkedEpoch() == epoch;
   }
 
   private void launchIfParked() {

@@ -24,7 +24,6 @@ public final class CpuDevice implements ComputeDevice {
 
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
-  private final Arena arena = Arena.ofShared();
   private final CpuOperators operators = new CpuOperators();
   private final int workerCount;
   private final CpuWorkers workers;
@@ -46,7 +45,8 @@ public final class CpuDevice implements ComputeDevice {
         settings.workers() > 0 ? settings.workers() : Runtime.getRuntime().availableProcessors();
     RingMemory memory =
         new RingMemory(
-            arena.allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
+            Arena.ofAuto()
+                .allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
@@ -172,6 +172,5 @@ public final class CpuDevice implements ComputeDevice {
     released = true;
     pool.close();
     transfers.writeLock().unlock();
-    arena.close();
   }
 }
