@@ -244,7 +244,7 @@ public final class Gpuos implements AutoCloseable {
    * Waits for the task {@code sequence}, which {@link Call#submit} returned, and those before it.
    */
   public void await(long sequence) {
-    await(sequence, sequence, FOREVER);
+    await(device.completions().through() + 1, sequence, FOREVER);
   }
 
   boolean await(long first, long last, Duration limit) {

@@ -2,6 +2,7 @@ package io.gpuos.conformance;
 
 import io.gpuos.device.DeviceSettings;
 import java.time.Duration;
+import java.util.stream.LongStream;
 
 /**
  * Settings of the suite, from system properties, and device settings under which rare things happen
@@ -9,12 +10,12 @@ import java.time.Duration;
  */
 final class Settings {
 
-  /** Sequences shortly before each wrap that 32-bit and 64-bit counters have, and the default. */
-  static final long[] FIRST_SEQUENCES = {
-    1, (1L << 31) - 150, (1L << 32) - 150, Long.MAX_VALUE - 150, -150
-  };
-
   private Settings() {}
+
+  /** Sequences shortly before each wrap that 32-bit and 64-bit counters have, and the default. */
+  static LongStream firstSequences() {
+    return LongStream.of(1, (1L << 31) - 150, (1L << 32) - 150, Long.MAX_VALUE - 150, -150);
+  }
 
   /** Seed of all random tests: {@code -Dgpuos.conformance.seed}. */
   static long seed() {
