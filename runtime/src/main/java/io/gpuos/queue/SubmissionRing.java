@@ -503,7 +503,7 @@ public final class SubmissionRing {
     if (closed) {
       leave();
       completions.throwIfFailed();
-      throw new ClosedException("runtime closed: expected=an open runtime; open a new one");
+      throw new ClosedException("runtime closed: ring=closed, expected=an open runtime");
     }
   }
 

@@ -11,6 +11,12 @@ import java.util.stream.IntStream;
 /** Makes random shapes, values and views. */
 final class TensorGenerator {
 
+  /** Kinds of values. */
+  static final int KINDS = 4;
+
+  /** The first kinds have neither infinities nor NaN. */
+  static final int TAME_KINDS = 3;
+
   private static final int MAX_RANK = 8;
   private static final int MAX_BASE = 4_096;
   private static final int[] SIZES = {1, 1, 2, 2, 3, 4, 5, 7, 8, 16, 33};
@@ -78,8 +84,17 @@ final class TensorGenerator {
 
   /** A contiguous tensor of random values. */
   OracleTensor values(DType type, int... shape) {
+    return valuesOfKind(type, random.nextInt(KINDS), shape);
+  }
+
+  /**
+   * A contiguous tensor of random values.
+   *
+   * @param kind below {@link #KINDS}: small whole numbers, a range around 0, many magnitudes, or also
+   *     special values
+   */
+  OracleTensor valuesOfKind(DType type, int kind, int... shape) {
     int count = PlainView.count(shape);
-    int kind = random.nextInt(4);
     if (type.isFloating()) {
       double[] values = new double[count];
       Arrays.setAll(values, _ -> floating(type, kind));
@@ -88,6 +103,22 @@ final class TensorGenerator {
     long[] values = new long[count];
     Arrays.setAll(values, _ -> integral(type, kind));
     return OracleTensor.integral(type, shape, values);
+  }
+
+  /** The elements of several tensors of one type, one after the other. */
+  static OracleTensor joined(OracleTensor[] parts, int... shape) {
+    DType type = parts[0].dtype();
+    return type.isFloating()
+        ? new OracleTensor(
+            type,
+            shape,
+            Arrays.stream(parts).flatMapToDouble(part -> Arrays.stream(part.doubles())).toArray(),
+            null)
+        : new OracleTensor(
+            type,
+            shape,
+            null,
+            Arrays.stream(parts).flatMapToLong(part -> Arrays.stream(part.longs())).toArray());
   }
 
   private double floating(DType type, int kind) {

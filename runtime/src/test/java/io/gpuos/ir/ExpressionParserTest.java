@@ -26,6 +26,7 @@ class ExpressionParserTest {
   @ParameterizedTest
   @CsvSource(
       delimiter = '#',
+      commentCharacter = '$',
       textBlock =
           """
           a + b * c          # a + (b * c)

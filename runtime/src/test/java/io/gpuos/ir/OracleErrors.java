@@ -63,18 +63,25 @@ final class OracleErrors {
     if (anyUnknown(errors)) {
       return UNKNOWN;
     }
-    if (!allExact(errors) && nearDiscontinuity(function, x, errors)) {
+    if (!allExact(errors) && nearDiscontinuity(function, x, errors)
+        || dependsOnFormula(function, common, x)) {
       return UNKNOWN;
     }
     double spread = spread(function, common, x, errors, value);
     if (spread == UNKNOWN || !Double.isFinite(value)) {
       return spread;
     }
-    if (function == Function.SOFTPLUS && nearThreshold(common, x)) {
-      return UNKNOWN;
-    }
     double rounding = spread > 0 ? ulp(common, value) : 0;
     return bounded(common, value, spread + rounding + own(function, common, x, value));
+  }
+
+  /** Whether a rounding or an overflow on the way, which is left open, decides about the result. */
+  private static boolean dependsOnFormula(Function function, DType common, double[] x) {
+    return switch (function) {
+      case SOFTPLUS -> nearThreshold(common, x);
+      case HARDSWISH -> Double.isFinite(x[0]) && bounded(common, 8 * x[0], 0) == UNKNOWN;
+      default -> false;
+    };
   }
 
   /** A radius, or unknown if the interval leaves the range of the compute type. */

@@ -221,7 +221,9 @@ final class OracleFunctions {
     if (x > 0 || Double.isNaN(x)) {
       return LogGamma.value(x);
     }
-    double sine = Math.sin(Math.PI * (x - Math.rint(x)));
-    return Math.log(Math.PI / Math.abs(sine)) - LogGamma.value(1 - x);
+    double away = Math.abs(x - Math.rint(x));
+    // sin(pi d) / pi, which is d for the smallest d; the quotient of both would overflow there.
+    double sine = away < 0x1p-40 ? away : Math.sin(Math.PI * away) / Math.PI;
+    return -Math.log(sine) - LogGamma.value(1 - x);
   }
 }
