@@ -9,7 +9,6 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     description = "Measures what operations cost.",
-    mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "BENCHMARK",
     subcommands = {BenchMicroCommand.class})
 final class BenchCommand implements Runnable {

@@ -16,8 +16,7 @@ import picocli.CommandLine.Mixin;
 /** {@code gpuos bench micro}: submission, latency, throughput, bandwidth, opening. */
 @Command(
     name = "micro",
-    description = "Measures submission, latency, throughput, bandwidth and opening.",
-    mixinStandardHelpOptions = true)
+    description = "Measures submission, latency, throughput, bandwidth and opening.")
 final class BenchMicroCommand implements Callable<Integer> {
 
   @Mixin private DeviceOptions device;

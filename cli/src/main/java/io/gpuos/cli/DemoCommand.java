@@ -17,7 +17,6 @@ import picocli.CommandLine.Option;
 @Command(
     name = "demo",
     description = "Runs many small operations of all kinds and checks every result.",
-    mixinStandardHelpOptions = true,
     footer = {"", "Exit code 1 if a result is wrong."})
 final class DemoCommand implements Callable<Integer> {
 
@@ -112,23 +111,27 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private static void printTimes(DemoReport report, PrintWriter out) {
-    out.println(
-        "timed: %s from submission to completion; not timed: %s to open the device,"
-                .formatted(millis(report.timedMs()), millis(report.openMs()))
-            + " %s to make tensors and".formatted(millis(report.prepareMs())));
-    out.println(
-        "compile %d operators, %s for a rehearsal, %s to check against the reference"
-            .formatted(report.operators(), millis(report.rehearsalMs()), millis(report.checkMs())));
-    if (report.added() != null) {
-      out.println(
-          "added with %s in flight, ready after %s: %s"
-              .formatted(
-                  Units.count(report.added().inFlight(), "task"),
-                  millis(report.added().readyMs()),
-                  report.added().expression()));
+    Table times = Table.of("", ">", "");
+    times.row("timed", millis(report.timedMs()), "from submission to completion, in all");
+    times.row("not timed", millis(report.openMs()), "to open the device");
+    times.row(
+        "",
+        millis(report.prepareMs()),
+        "to make tensors and compile %d operators".formatted(report.operators()));
+    times.row("", millis(report.rehearsalMs()), "to rehearse");
+    DemoReport.Added added = report.added();
+    if (added != null) {
+      times.row(
+          "",
+          millis(added.readyMs()),
+          "to add %s with %s in flight"
+              .formatted(added.expression(), Units.count(added.inFlight(), "task")));
     }
-    out.println("errors are relative to the expected value, or to 1 where that is larger");
-    out.println("seed: " + report.seed());
+    times.row("", millis(report.checkMs()), "to check every element against the reference");
+    times.print(out);
+    out.println();
+    out.println("Errors are relative to the expected value, or to 1 where that is larger.");
+    out.println("Seed: " + report.seed());
   }
 
   private static String millis(double millis) {

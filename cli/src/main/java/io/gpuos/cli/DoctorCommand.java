@@ -18,7 +18,6 @@ import picocli.CommandLine.Mixin;
 @Command(
     name = "doctor",
     description = "Says what was found on this machine, what was not, and why.",
-    mixinStandardHelpOptions = true,
     footer = {
       "",
       "Exit code 1 if a device opens and then does not compute right; a missing GPU is no error."

@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
     description = "Runs many small tensor operations through resident workers.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
+    scope = ScopeType.INHERIT,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       RunCommand.class,

@@ -21,10 +21,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 /** {@code gpuos ops}: the functions of the expression language, from the tables they live in. */
-@Command(
-    name = "ops",
-    description = "Lists the functions of the expression language.",
-    mixinStandardHelpOptions = true)
+@Command(name = "ops", description = "Lists the functions of the expression language.")
 final class OpsCommand implements Callable<Integer> {
 
   private static final String REDUCTIONS = "Reductions";

@@ -35,7 +35,6 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "run",
     description = "Computes an expression over arrays in .npy files.",
-    mixinStandardHelpOptions = true,
     footer = {
       "",
       "Several expressions, separated by commas, have an --out each, in order. The type of a "

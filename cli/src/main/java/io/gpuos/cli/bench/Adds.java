@@ -5,7 +5,6 @@ import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.layout.DType;
-import io.gpuos.layout.Layout;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,19 +14,25 @@ import java.util.SplittableRandom;
 /**
  * Independent additions of F32 tensors, prepared: each has an output of its own; the inputs are
  * {@value #PAIRS} pairs, taken in turn. One thread.
+ *
+ * <p>Outputs are rows of a few large tensors, so that poisoning and checking them takes a few
+ * transfers and not one for each.
  */
 final class Adds implements AutoCloseable {
 
   static final int PAIRS = 64;
 
+  private static final int ROWS = 512;
+  private static final byte NAN = (byte) 0xff;
   private static final Operator ADD = Operator.of("a + b");
 
+  private final Gpuos gpu;
   private final int size;
-  private final MemorySegment poison;
-  private final MemorySegment found;
-  private final List<MemorySegment> expected = new ArrayList<>();
+  private final SplittableRandom random;
+  private final List<Tensor> tensors = new ArrayList<>();
   private final List<Tensor> inputs = new ArrayList<>();
-  private final List<Tensor> outputs = new ArrayList<>();
+  private final List<Tensor> blocks = new ArrayList<>();
+  private final List<MemorySegment> expected = new ArrayList<>();
   private final Call[] calls;
 
   /**
@@ -35,41 +40,46 @@ final class Adds implements AutoCloseable {
    * @param size elements of each
    */
   Adds(Gpuos gpu, int count, int size, SplittableRandom random) {
+    this.gpu = gpu;
     this.size = size;
-    float[] nan = new float[size];
-    Arrays.fill(nan, Float.NaN);
-    this.poison = MemorySegment.ofArray(nan);
-    this.found = MemorySegment.ofArray(new float[size]);
-    for (int k = 0; k < Math.min(PAIRS, count); k++) {
-      float[] a = values(random);
-      float[] b = values(random);
-      inputs.add(gpu.tensor(a));
-      inputs.add(gpu.tensor(b));
-      expected.add(MemorySegment.ofArray(sum(a, b)));
+    this.random = random;
+    for (int k = 0; k < PAIRS; k++) {
+      addPair();
     }
     this.calls = new Call[count];
     for (int k = 0; k < count; k++) {
-      Tensor output = gpu.empty(DType.F32, size);
-      outputs.add(output);
+      if (k % ROWS == 0) {
+        blocks.add(keep(gpu.empty(DType.F32, Math.min(ROWS, count - k), size)));
+      }
+      Tensor output = keep(blocks.getLast().select(0, k % ROWS));
       int pair = k % PAIRS;
       calls[k] = gpu.prepare(ADD, output, inputs.get(2 * pair), inputs.get(2 * pair + 1));
     }
   }
 
-  private float[] values(SplittableRandom random) {
+  private Tensor keep(Tensor tensor) {
+    tensors.add(tensor);
+    return tensor;
+  }
+
+  private void addPair() {
+    float[] a = values();
+    float[] b = values();
+    float[] sum = new float[size];
+    for (int i = 0; i < size; i++) {
+      sum[i] = a[i] + b[i];
+    }
+    inputs.add(keep(gpu.tensor(a)));
+    inputs.add(keep(gpu.tensor(b)));
+    expected.add(MemorySegment.ofArray(sum));
+  }
+
+  private float[] values() {
     float[] values = new float[size];
     for (int i = 0; i < size; i++) {
       values[i] = random.nextFloat(-1, 1);
     }
     return values;
-  }
-
-  private static float[] sum(float[] a, float[] b) {
-    float[] sum = new float[a.length];
-    for (int i = 0; i < a.length; i++) {
-      sum[i] = a[i] + b[i];
-    }
-    return sum;
   }
 
   Call[] calls() {
@@ -78,8 +88,10 @@ final class Adds implements AutoCloseable {
 
   /** Fills every output with NaN. */
   void poison() {
-    Layout layout = Layout.contiguous(DType.F32, size);
-    outputs.forEach(output -> output.write(poison, 0, layout));
+    for (Tensor block : blocks) {
+      MemorySegment nan = MemorySegment.ofArray(new float[(int) block.elements()]).fill(NAN);
+      block.write(nan, 0, block.layout());
+    }
   }
 
   /**
@@ -88,21 +100,29 @@ final class Adds implements AutoCloseable {
    * @throws WrongResult if one differs
    */
   void check() {
-    for (int k = 0; k < outputs.size(); k++) {
-      outputs.get(k).read(found);
-      long differs = found.mismatch(expected.get(k % PAIRS));
-      if (differs >= 0) {
-        throw new WrongResult(
-            "wrong result: operation=a + b, size=%d, output=%d, element=%d, expected=the sum"
-                .formatted(size, k, differs / Float.BYTES));
+    long bytes = (long) size * Float.BYTES;
+    for (int k = 0; k < blocks.size(); k++) {
+      Tensor block = blocks.get(k);
+      MemorySegment found = MemorySegment.ofArray(new float[(int) block.elements()]);
+      block.read(found);
+      for (int row = 0; row < block.size(0); row++) {
+        check(k * ROWS + row, found.asSlice(row * bytes, bytes));
       }
+    }
+  }
+
+  private void check(int operation, MemorySegment found) {
+    long differs = found.mismatch(expected.get(operation % PAIRS));
+    if (differs >= 0) {
+      throw new WrongResult(
+          "wrong result: operation=a + b, size=%d, number=%d, element=%d, expected=the sum"
+              .formatted(size, operation, differs / Float.BYTES));
     }
   }
 
   @Override
   public void close() {
     Arrays.stream(calls).forEach(Call::close);
-    inputs.forEach(Tensor::close);
-    outputs.forEach(Tensor::close);
+    tensors.forEach(Tensor::close);
   }
 }

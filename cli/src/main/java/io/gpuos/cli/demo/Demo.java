@@ -25,6 +25,7 @@ public final class Demo {
   private final Gpuos gpu;
   private final Progress progress;
   private final long seed;
+  private final int batch;
   private final SplittableRandom random;
   private final Shapes shapes;
   private final Map<String, Operator> operators = new HashMap<>();
@@ -39,7 +40,12 @@ public final class Demo {
    * @param seed decides over shapes, values and the order of operations
    */
   public Demo(Gpuos gpu, long seed, Progress progress) {
+    this(gpu, seed, progress, BATCH);
+  }
+
+  Demo(Gpuos gpu, long seed, Progress progress, int batch) {
     this.gpu = gpu;
+    this.batch = batch;
     this.progress = progress;
     this.seed = seed;
     this.random = new SplittableRandom(seed);
@@ -93,9 +99,9 @@ public final class Demo {
 
   private DemoReport.GroupReport run(Group group, int operations) {
     GroupTally tally = new GroupTally(group.name());
-    for (int batch = 0; tally.operations() < operations; batch++) {
-      int count = Math.min(BATCH, operations - tally.operations());
-      try (Workspace space = new Workspace(gpu, operators, random, shapes, batch)) {
+    for (int number = 0; tally.operations() < operations; number++) {
+      int count = Math.min(batch, operations - tally.operations());
+      try (Workspace space = new Workspace(gpu, operators, random, shapes, number)) {
         run(group, space, count, tally);
       }
     }

@@ -16,7 +16,10 @@ public final class Table {
 
   private Table() {}
 
-  /** A table with these column titles; {@code ">"} before a title aligns the column right. */
+  /**
+   * A table with these column titles; {@code ">"} before a title aligns the column right. The line
+   * of titles is left out if all are empty.
+   */
   public static Table of(String... titles) {
     Table table = new Table();
     for (String title : titles) {
@@ -54,7 +57,7 @@ public final class Table {
   /** Prints the lines. */
   public void print(PrintWriter out) {
     List<List<String>> lines = new ArrayList<>();
-    if (!titles.isEmpty()) {
+    if (!titles.stream().allMatch(String::isEmpty)) {
       lines.add(titles);
     }
     lines.addAll(rows);

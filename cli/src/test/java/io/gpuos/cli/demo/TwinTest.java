@@ -127,10 +127,11 @@ class TwinTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"100, 1", "4321, 2", "12000, 3"})
-  void shouldRunAsManyOperationsAsAskedForInAnyNumberOfBatches(int operations, long seed) {
+  @CsvSource({"100, 1, 2048", "1500, 2, 2048", "999, 3, 50"})
+  void shouldRunAsManyOperationsAsAskedForInAnyNumberOfBatches(
+      int operations, long seed, int batch) {
     try (Progress progress = new Progress(new PrintWriter(Writer.nullWriter()), "demo", false)) {
-      DemoReport report = new Demo(gpu, seed, progress).run(operations, 0);
+      DemoReport report = new Demo(gpu, seed, progress, batch).run(operations, 0);
       assertEquals(operations, report.verified(), report::toString);
       assertEquals(0, report.mismatches());
     }
