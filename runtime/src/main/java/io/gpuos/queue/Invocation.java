@@ -43,6 +43,7 @@ public final class Invocation {
   private final boolean linear;
   private final int operandCount;
   private final int[] strideBytes;
+  private volatile long[][] tileImages;
 
   private Invocation(Builder builder) {
     operator = builder.operator;
@@ -74,6 +75,22 @@ public final class Invocation {
   /** Puts the 32-bit word at byte {@code offset} of the image; the host is little-endian. */
   private void put(int offset, int value) {
     image[offset / Long.BYTES] |= Integer.toUnsignedLong(value) << offset % Long.BYTES * 8;
+  }
+
+  /**
+   * Images of all tiles, worked out at the first use. A race makes them twice, equal each time.
+   */
+  long[][] tileImages() {
+    long[][] images = tileImages;
+    if (images == null) {
+      images = new long[tiles][];
+      for (int tile = 0; tile < tiles; tile++) {
+        images[tile] = image.clone();
+        moveTo(tile, images[tile]);
+      }
+      tileImages = images;
+    }
+    return images;
   }
 
   /** Makes {@code image}, a copy of {@link #image}, that of tile {@code tile}. */

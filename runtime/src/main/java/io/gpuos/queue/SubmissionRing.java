@@ -339,11 +339,17 @@ public final class SubmissionRing {
       write(invocation, invocation.image, 0, first, after0, after1, fenced && tiles == 1);
       written = 1;
       if (tiles > 1) {
-        long[] image = invocation.image.clone();
+        long[][] images = invocation.tileImages();
         for (; written < tiles; written++) {
-          invocation.moveTo(written, image);
           boolean last = written == tiles - 1;
-          write(invocation, image, written, first + written, after0, after1, fenced && last);
+          write(
+              invocation,
+              images[written],
+              written,
+              first + written,
+              after0,
+              after1,
+              fenced && last);
         }
       }
     } finally {

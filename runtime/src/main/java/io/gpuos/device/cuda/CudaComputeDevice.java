@@ -26,8 +26,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   /** Half of the registers of a multiprocessor: the other half is for other kernels. */
   private static final int BLOCKS_PER_MULTIPROCESSOR = 2;
 
-  /** Elements of the widest operand in one tile, in bytes: long enough to hide its way. */
-  private static final long TILE_BYTES = 256 << 10;
+  /** Least of the widest operand in one tile, in bytes: worth its way. */
+  private static final long LEAST_TILE_BYTES = 256 << 10;
+
+  /** Most of it: a worker asked to leave finishes its tile first. */
+  private static final long MOST_TILE_BYTES = 4 << 20;
 
   private static final int OLDEST_ARCHITECTURE = 80;
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
@@ -187,10 +190,10 @@ public final class CudaComputeDevice implements ComputeDevice {
     for (Kernel.Operand operand : source.operands()) {
       widest = Math.max(widest, operand.type().bytes());
     }
-    long elements = TILE_BYTES / widest;
+    long perWorker = Math.ceilDiv(space.count(), (long) workers);
+    long elements = Math.clamp(perWorker, LEAST_TILE_BYTES / widest, MOST_TILE_BYTES / widest);
     if (source instanceof Kernel.Reduction) {
-      long perWorker = Math.ceilDiv(space.count(), (long) workers);
-      elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
+      elements = Math.max(perWorker, LEAST_TILE_BYTES / widest / Math.max(1, space.reducedCount()));
     }
     return inFullRounds(space.count(), Math.max(256, elements / 256 * 256));
   }
