@@ -40,6 +40,7 @@ public final class Invocation {
   private boolean everResolved;
   private final long positions;
   private final int tilePositions;
+  private final int positionsPerFirst;
   private final boolean linear;
   private final int operandCount;
   private final int[] strideBytes;
@@ -48,6 +49,7 @@ public final class Invocation {
   private Invocation(Builder builder) {
     operator = builder.operator;
     linear = builder.linear;
+    positionsPerFirst = builder.positionsPerFirst;
     reads = builder.reads;
     writes = builder.writes;
     maps = new RegionMap[reads.length + writes.length];
@@ -178,7 +180,7 @@ public final class Invocation {
 
   /** First position of tile {@code tile}, in the record's unit. */
   int first(int tile) {
-    return linear ? 0 : (int) ((long) tile * tilePositions / TaskRecord.POSITIONS_PER_FIRST);
+    return linear ? 0 : (int) ((long) tile * tilePositions / positionsPerFirst);
   }
 
   /** Starts an invocation of logical operator {@code operator} over {@code positions} positions. */
@@ -200,6 +202,7 @@ public final class Invocation {
     private int operandCount;
     private int space;
     private boolean linear = true;
+    private int positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST;
     private Access[] reads = NONE;
     private Access[] writes = NONE;
     private long tilePositions = MAX_TILE;
@@ -240,13 +243,21 @@ public final class Invocation {
       return this;
     }
 
-    /** Positions in one tile: a multiple of {@link TaskRecord#POSITIONS_PER_FIRST}. */
+    /** The operator is a reduction: tiles may start at any position. Before {@link #tile}. */
+    public Builder reduction() {
+      positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION;
+      return this;
+    }
+
+    /** Positions in one tile: a multiple of 256, or any number for a reduction. */
     public Builder tile(long tilePositions) {
       if (tilePositions <= 0
           || tilePositions > MAX_TILE
-          || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
+          || tilePositions % positionsPerFirst != 0
+          || positions / positionsPerFirst > 0xffffffffL) {
         throw new IllegalArgumentException(
-            "tile: positions=" + tilePositions + ", expected=a multiple of 256 up to " + MAX_TILE);
+            "tile: positions=%d of %d, expected=a multiple of %d up to %d"
+                .formatted(tilePositions, positions, positionsPerFirst, MAX_TILE));
       }
       this.tilePositions = tilePositions;
       return this;

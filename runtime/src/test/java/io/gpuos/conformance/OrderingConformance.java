@@ -110,6 +110,8 @@ interface OrderingConformance extends Target {
         Tensor a = gpu.zeros(DType.F32, 4)) {
       gpu.run(increment, a).close();
       gpu.device().lease().hold();
+      assertTrue(gpu.device().lease().awaitParked(Duration.ofSeconds(60)));
+      Thread.sleep(20); // parked means that they are leaving: let them
       Submission pending = gpu.submit(increment, a);
       assertFalse(pending.isDone());
       assertFalse(pending.await(Duration.ofMillis(5)));

@@ -32,6 +32,12 @@ public final class CudaComputeDevice implements ComputeDevice {
   /** Most of it: a worker asked to leave finishes its tile first. */
   private static final long MOST_TILE_BYTES = 4 << 20;
 
+  /** Elements to fold in one tile of a reduction at least. */
+  private static final long LEAST_REDUCED = 16 << 10;
+
+  /** Results in one tile of a reduction at most. */
+  private static final long MOST_RESULTS = 1 << 20;
+
   private static final int OLDEST_ARCHITECTURE = 80;
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
@@ -191,10 +197,11 @@ public final class CudaComputeDevice implements ComputeDevice {
       widest = Math.max(widest, operand.type().bytes());
     }
     long perWorker = Math.ceilDiv(space.count(), (long) workers);
-    long elements = Math.clamp(perWorker, LEAST_TILE_BYTES / widest, MOST_TILE_BYTES / widest);
     if (source instanceof Kernel.Reduction) {
-      elements = Math.max(perWorker, LEAST_TILE_BYTES / widest / Math.max(1, space.reducedCount()));
+      long worth = LEAST_REDUCED / Math.max(1, space.reducedCount());
+      return Math.min(Math.max(1, Math.max(worth, perWorker)), MOST_RESULTS);
     }
+    long elements = Math.clamp(perWorker, LEAST_TILE_BYTES / widest, MOST_TILE_BYTES / widest);
     return inFullRounds(space.count(), Math.max(256, elements / 256 * 256));
   }
 
