@@ -87,16 +87,16 @@ interface MemoryConformance extends Target {
       float[] ones = new float[1_000];
       Arrays.fill(ones, 1);
       gpu.run(add, out, out).close();
-      gpu.device().lease().hold();
-      for (int i = 0; i < 20; i++) {
-        // Uploads would wait for the workers: fill on the device.
-        Tensor one = gpu.submit(Operator.of("a * 0 + 1"), out).results().getFirst();
-        Tensor two = gpu.submit(add, one, one).results().getFirst();
-        gpu.submitInto(add, out, out, two);
-        one.close();
-        two.close();
+      try (Hold _ = Hold.of(gpu)) {
+        for (int i = 0; i < 20; i++) {
+          // Uploads would wait for the workers: fill on the device.
+          Tensor one = gpu.submit(Operator.of("a * 0 + 1"), out).results().getFirst();
+          Tensor two = gpu.submit(add, one, one).results().getFirst();
+          gpu.submitInto(add, out, out, two);
+          one.close();
+          two.close();
+        }
       }
-      gpu.device().lease().release();
       gpu.synchronize();
       float[] expected = new float[1_000];
       Arrays.fill(expected, 40);
@@ -114,20 +114,20 @@ interface MemoryConformance extends Target {
       for (int round = 0; round < 20; round++) {
         Tensor first = gpu.run(copy, source);
         long address = first.address();
-        gpu.device().lease().hold();
         List<Tensor> readers = new ArrayList<>();
-        for (int i = 0; i < 6; i++) {
-          readers.addAll(gpu.submit(copy, first).results());
-        }
-        first.close();
         List<Tensor> others = new ArrayList<>();
-        boolean reused = false;
-        for (int i = 0; i < 6 && !reused; i++) {
-          others.addAll(gpu.submit(fill, source).results());
-          reused = others.getLast().address() == address;
+        try (Hold _ = Hold.of(gpu)) {
+          for (int i = 0; i < 6; i++) {
+            readers.addAll(gpu.submit(copy, first).results());
+          }
+          first.close();
+          boolean reused = false;
+          for (int i = 0; i < 6 && !reused; i++) {
+            others.addAll(gpu.submit(fill, source).results());
+            reused = others.getLast().address() == address;
+          }
+          assertTrue(reused, "the test needs memory to be given out again");
         }
-        assertTrue(reused, "the test needs memory to be given out again");
-        gpu.device().lease().release();
         for (Tensor reader : readers) {
           assertArrayEquals(new long[5_000], reader.toLongs());
           reader.close();
