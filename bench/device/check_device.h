@@ -22,9 +22,9 @@ static __device__ void check_tiles(gpuos_operator kernel, const gpuos_task* tile
 }
 
 #ifdef GPUOS_HOST
-#define CHECK_LAUNCH(kernel, run, ...) host_launch((run).tile_count, (run).threads, [&] { kernel(__VA_ARGS__); })
+#define CHECK_LAUNCH(kernel, run, ...) host_launch((run).blocks, (run).threads, [&] { kernel(__VA_ARGS__); })
 #else
-#define CHECK_LAUNCH(kernel, run, ...) kernel<<<(run).tile_count, (run).threads>>>(__VA_ARGS__)
+#define CHECK_LAUNCH(kernel, run, ...) kernel<<<(run).blocks, (run).threads>>>(__VA_ARGS__)
 #endif
 
 #define CHECK_CHUNK(number, ...)                                                             \

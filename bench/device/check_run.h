@@ -7,12 +7,13 @@
 struct gpuos_task;
 struct gpuos_space;
 
-// One run of one kernel: a block a tile. All memory is the device's.
+// One run of one kernel over tiles that the blocks share out. All memory is the device's.
 struct Run {
   int kernel;
   const gpuos_task* tiles;
   unsigned tile_count;
   const gpuos_space* space;
+  unsigned blocks;
   unsigned threads;  // a block
 };
 

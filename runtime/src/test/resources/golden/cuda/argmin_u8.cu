@@ -5,7 +5,7 @@ struct Body {
       gpuos::Input<gpuos::U8>,  // 0
       gpuos::Output<gpuos::I64>>;  // 1
   using reducer = gpuos::ArgMin<int>;
-  static constexpr int weight = 1;
+  static constexpr int weight = 8;
 
   template <class E>
   static __device__ __forceinline__ int value(const E& e) {

@@ -5,7 +5,7 @@ struct Body {
       gpuos::Input<gpuos::BOOL>,  // 0
       gpuos::Output<gpuos::BOOL>>;  // 1
   using reducer = gpuos::Max<int>;
-  static constexpr int weight = 1;
+  static constexpr int weight = 4;
 
   template <class E>
   static __device__ __forceinline__ bool value(const E& e) {

@@ -5,7 +5,7 @@ struct Body {
       gpuos::Input<gpuos::F64>,  // 0
       gpuos::Output<gpuos::F64>>;  // 1
   using reducer = gpuos::NormMax<double>;
-  static constexpr int weight = 1;
+  static constexpr int weight = 12;
 
   template <class E>
   static __device__ __forceinline__ double value(const E& e) {

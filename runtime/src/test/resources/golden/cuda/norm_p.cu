@@ -11,7 +11,7 @@ struct Body {
       gpuos::Input<gpuos::F16>,  // 0
       gpuos::Output<gpuos::F16>>;  // 1
   using reducer = gpuos::NormP<float, Parameter>;
-  static constexpr int weight = 1;
+  static constexpr int weight = 100;
 
   template <class E>
   static __device__ __forceinline__ float value(const E& e) {

@@ -11,7 +11,7 @@ struct Body {
       gpuos::Input<gpuos::F32>,  // 0
       gpuos::Output<gpuos::F32>>;  // 1
   using reducer = gpuos::Deviation<float, Parameter>;
-  static constexpr int weight = 1;
+  static constexpr int weight = 8;
 
   template <class E>
   static __device__ __forceinline__ float value(const E& e) {

@@ -6,7 +6,7 @@ struct Body {
       gpuos::Input<gpuos::F32>,  // 1
       gpuos::Output<gpuos::F32>>;  // 2
   using reducer = gpuos::Sum<float>;
-  static constexpr int weight = 3;
+  static constexpr int weight = 4;
 
   template <class E>
   static __device__ __forceinline__ float value(const E& e) {

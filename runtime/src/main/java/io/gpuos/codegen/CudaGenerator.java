@@ -150,7 +150,8 @@ public final class CudaGenerator {
     }
   }
 
-  private static boolean takesParameter(Kernel.Reduction reduction) {
+  /** Whether the reducer is told the kernel's parameter, rather than chosen by it. */
+  static boolean takesParameter(Kernel.Reduction reduction) {
     return switch (reduction.reducer()) {
       case VAR, STD -> true;
       case NORM -> norm(reduction.parameter()).equals("NormP");

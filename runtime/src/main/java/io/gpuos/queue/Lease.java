@@ -12,7 +12,8 @@ import java.util.function.BooleanSupplier;
  * a full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence,
  * and look at the ring once more. One of the two sees the other. Workers that leave with work
  * outstanding (their time is up, or a yield was asked) are launched again by whoever waits, or by
- * the keeper, a thread that looks every quarter of a millisecond while workers are resident.
+ * the keeper, a thread that starts with the first launch and looks every quarter of a millisecond
+ * while workers are resident.
  *
  * <p>Thread-safe. {@link #wake} is on the per-task path: one volatile read when nothing is to do.
  */
@@ -42,6 +43,7 @@ public final class Lease implements AutoCloseable {
   // Written under the monitor; a stale read on the fast path only leads to the slow path.
   private volatile long epoch;
   private volatile int holds;
+  private volatile boolean keeping;
   private volatile boolean closed;
   private volatile long launches;
 
@@ -56,7 +58,6 @@ public final class Lease implements AutoCloseable {
     this.launcher = launcher;
     this.outstanding = outstanding;
     this.keeper = Thread.ofPlatform().daemon().name(name).unstarted(this::keep);
-    keeper.start();
   }
 
   /** Call after a fenced publish: launches the workers if they have parked. */
@@ -66,16 +67,9 @@ public final class Lease implements AutoCloseable {
     }
   }
 
-  /** Read before {@link #epoch}, which only grows; with the memory gone, all have parked. */
+  /** Read before {@link #epoch}, which only grows. */
   private long parkedEpoch() {
-    try {
-      return control.longVolatile(ControlRecord.PARKED_EPOCH);
-    } catch (IllegalStateException e) {
-      if (!closed) {
-        throw e;
-      }
-      return epoch;
-    }
+    return control.longVolatile(ControlRecord.PARKED_EPOCH);
   }
 
   /** Number of launches so far. */
@@ -88,15 +82,15 @@ public final class Lease implements AutoCloseable {
     return epoch;
   }
 
-  /** Whether the workers of the last launch mean to leave or have left. */
+  /** Whether the workers of the last launch mean to leave or have left; true once closed. */
   public boolean parked() {
-    return parkedEpoch() == epoch;
+    return closed || parkedEpoch() == epoch;
   }
 
   private void launchIfParked() {
     if (Thread.currentThread().isVirtual()) {
       // A launch is a driver call, and those belong on platform threads.
-      LockSupport.unpark(keeper);
+      rouseKeeper();
       return;
     }
     synchronized (this) {
@@ -108,7 +102,21 @@ public final class Lease implements AutoCloseable {
       launches = launches + 1;
       launcher.launch(next);
     }
+    rouseKeeper();
+  }
+
+  private void rouseKeeper() {
+    if (!keeping) {
+      startKeeper();
+    }
     LockSupport.unpark(keeper);
+  }
+
+  private synchronized void startKeeper() {
+    if (!keeping && !closed) {
+      keeper.start();
+      keeping = true;
+    }
   }
 
   /**

@@ -24,7 +24,7 @@ public final class RegionMap {
   /** Longs of state a region has. */
   private static final int STATE = 4;
 
-  /** With more regions than this, a quiet map is folded back into one; doubles with each fold. */
+  /** With more regions than this, a quiet map is folded back into one; doubles with each try. */
   private static final int FOLD_ABOVE = 4096;
 
   private final long bytes;
@@ -111,7 +111,9 @@ public final class RegionMap {
     count++;
   }
 
+  /** Looks at every region, so it is tried again only after the map has doubled. */
   private void foldIfQuiet(long completedThrough) {
+    foldAbove = 2 * count;
     if (uses(completedThrough).any()) {
       return;
     }
@@ -119,7 +121,6 @@ public final class RegionMap {
     offsets[0] = 0;
     count = 1;
     Arrays.fill(state, 0, STATE, past);
-    foldAbove *= 2;
     version++;
   }
 

@@ -26,7 +26,10 @@ public final class SharedWords {
   /** Keeps what owns the memory from being collected. */
   private final MemorySegment memory;
 
-  /** Wraps {@code memory}, which must stay alive as long as either side uses it. */
+  /**
+   * Wraps {@code memory}, which belongs to the garbage collector: late callers may still look at it
+   * after the device is closed.
+   */
   public SharedWords(MemorySegment memory) {
     this.memory = memory;
     this.base = memory.address();

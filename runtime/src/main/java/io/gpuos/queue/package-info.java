@@ -7,10 +7,12 @@
  *   <li>{@link io.gpuos.queue.Region}, {@link io.gpuos.queue.RegionMap}, {@link
  *       io.gpuos.queue.Access}: which bytes of an allocation were last written and read by which
  *       tasks
- *   <li>{@link io.gpuos.queue.Dependencies}: the tasks a new task has to wait for
+ *   <li>{@link io.gpuos.queue.Dependencies}: the tasks a new task has to wait for; {@link
+ *       io.gpuos.queue.Uses}: those that memory has to wait for before it is used anew
  *   <li>{@link io.gpuos.queue.SubmissionRing}: claim, order, write, publish
  *   <li>{@link io.gpuos.queue.Lease}: when workers park and who wakes them
- *   <li>{@link io.gpuos.queue.Completions}: which tasks are complete, and waiting for them
+ *   <li>{@link io.gpuos.queue.Completions}: which tasks are complete, and waiting for them; {@link
+ *       io.gpuos.queue.WorkerStamps}: how workers in the host's memory say so
  * </ul>
  *
  * <h2>Order</h2>

@@ -77,7 +77,7 @@ class CudaGeneratorTest {
     int lgamma = CudaWeights.of(DeviceKernels.single(Function.LGAMMA, DType.F32));
     assertTrue(0 < add && add < exp && exp < lgamma, add + " " + exp + " " + lgamma);
     Builder builder = new Builder();
-    assertEquals(1, CudaWeights.of(builder.reduction(Reducer.MAX, builder.input(DType.F32), 0)));
+    assertEquals(1, CudaWeights.of(builder.reduction(Reducer.SUM, builder.input(DType.F32), 0)));
   }
 
   private static Kernel narrowIntegers() {

@@ -344,9 +344,9 @@ class CudaTest {
     context.close();
     context.close();
     pinned.close();
-    assertFalse(driver.calls.contains("cuMemFreeHost"));
+    assertFalse(driver.calls.contains("cuMemHostUnregister"));
     assertThrows(ClosedException.class, context::synchronize);
-    assertThrows(IllegalStateException.class, () -> pinned.segment().get(JAVA_INT, 0));
+    assertEquals(0, pinned.segment().get(JAVA_INT, 0));
   }
 
   @Test

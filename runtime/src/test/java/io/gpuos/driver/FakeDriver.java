@@ -271,13 +271,12 @@ public final class FakeDriver implements SymbolLookup {
     return inContext("cuMemGetInfo_v2");
   }
 
-  public int cuMemHostAlloc(MemorySegment out, long bytes, int flags) {
-    int result = flags == 3 ? inContext("cuMemHostAlloc") : 1;
-    return result != 0 ? result : giveLong(0, out, arena.allocate(bytes, 4096).address());
+  public int cuMemHostRegister_v2(MemorySegment address, long bytes, int flags) {
+    return flags == 3 ? inContext("cuMemHostRegister_v2") : 1;
   }
 
-  public int cuMemFreeHost(MemorySegment address) {
-    return inContext("cuMemFreeHost");
+  public int cuMemHostUnregister(MemorySegment address) {
+    return inContext("cuMemHostUnregister");
   }
 
   public int cuMemHostGetDevicePointer_v2(MemorySegment out, MemorySegment host, int flags) {

@@ -3,6 +3,7 @@ package io.gpuos.device.cpu;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
@@ -13,6 +14,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** The built-in device: worker threads in this process, operators as JVM bytecode. */
 public final class CpuDevice implements ComputeDevice {
@@ -22,7 +24,6 @@ public final class CpuDevice implements ComputeDevice {
 
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
-  private final Arena arena = Arena.ofShared();
   private final CpuOperators operators = new CpuOperators();
   private final int workerCount;
   private final CpuWorkers workers;
@@ -30,14 +31,22 @@ public final class CpuDevice implements ComputeDevice {
   private final Lease lease;
   private final SubmissionRing ring;
   private final MemoryPool pool;
+
+  /** Transfers share it; the end of the memory excludes them. */
+  private final ReentrantReadWriteLock transfers = new ReentrantReadWriteLock();
+
   private boolean closed;
+
+  /** Guarded by {@link #transfers}. */
+  private boolean released;
 
   public CpuDevice(DeviceSettings settings) {
     workerCount =
         settings.workers() > 0 ? settings.workers() : Runtime.getRuntime().availableProcessors();
     RingMemory memory =
         new RingMemory(
-            arena.allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
+            Arena.ofAuto()
+                .allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
@@ -114,12 +123,30 @@ public final class CpuDevice implements ComputeDevice {
 
   @Override
   public void upload(long address, MemorySegment source, long bytes) {
-    MemorySegment.copy(source, 0, MemorySegment.ofAddress(address).reinterpret(bytes), 0, bytes);
+    copy(source, MemorySegment.ofAddress(address).reinterpret(bytes), bytes);
   }
 
   @Override
   public void download(MemorySegment target, long address, long bytes) {
-    MemorySegment.copy(MemorySegment.ofAddress(address).reinterpret(bytes), 0, target, 0, bytes);
+    copy(MemorySegment.ofAddress(address).reinterpret(bytes), target, bytes);
+  }
+
+  private void copy(MemorySegment source, MemorySegment target, long bytes) {
+    transfers.readLock().lock();
+    try {
+      if (released) {
+        throw new ClosedException("runtime closed: device=cpu, expected=an open runtime");
+      }
+      MemorySegment.copy(source, 0, target, 0, bytes);
+    } finally {
+      transfers.readLock().unlock();
+    }
+  }
+
+  @Override
+  public void copy(long target, long source, long bytes) {
+    MemorySegment from = MemorySegment.ofAddress(source).reinterpret(bytes);
+    MemorySegment.copy(from, 0, MemorySegment.ofAddress(target).reinterpret(bytes), 0, bytes);
   }
 
   @Override
@@ -141,7 +168,9 @@ public final class CpuDevice implements ComputeDevice {
     lease.close();
     workers.close();
     completions.close();
+    transfers.writeLock().lock();
+    released = true;
     pool.close();
-    arena.close();
+    transfers.writeLock().unlock();
   }
 }

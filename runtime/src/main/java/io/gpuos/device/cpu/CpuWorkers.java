@@ -8,8 +8,8 @@ import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SharedWords;
+import io.gpuos.queue.WorkerStamps;
 import java.time.Duration;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
@@ -44,7 +44,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   private final RingMemory memory;
   private final SharedWords control;
   private final SharedWords records;
-  private final SharedWords stamps;
+  private final WorkerStamps stamps;
   private final CpuOperators operators;
   private final long lingerNanos;
   private final long maxResidencyNanos;
@@ -52,7 +52,6 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
 
   private final AtomicLong head;
   private final AtomicLong fetched;
-  private final AtomicBoolean advancing = new AtomicBoolean();
   private volatile long launchedEpoch;
   private volatile long launchedAt;
   private volatile long lastActive;
@@ -70,7 +69,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     this.memory = memory;
     this.control = memory.control();
     this.records = memory.records();
-    this.stamps = memory.late();
+    this.stamps = new WorkerStamps(memory);
     this.operators = operators;
     this.lingerNanos = nanos(linger);
     this.maxResidencyNanos = nanos(maxResidency);
@@ -164,31 +163,6 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     }
   }
 
-  // ---- completion -----------------------------------------------------------------------------
-
-  private void complete(long sequence) {
-    stamps.putLongFenced(memory.lateOffset(sequence), sequence);
-    while (advancing.compareAndSet(false, true)) {
-      long through = control.longPlain(ControlRecord.COMPLETED_THROUGH);
-      long next = through;
-      while (isStamped(next + 1)) {
-        next++;
-      }
-      if (next != through) {
-        control.putLongRelease(ControlRecord.COMPLETED_THROUGH, next);
-      }
-      advancing.set(false);
-      // A stamp set after the look above but before the flag was free has nobody else to report it.
-      if (!isStamped(next + 1)) {
-        return;
-      }
-    }
-  }
-
-  private boolean isStamped(long sequence) {
-    return stamps.longVolatile(memory.lateOffset(sequence)) == sequence;
-  }
-
   @Override
   public void close() {
     terminated = true;
@@ -233,7 +207,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
         fetched.getAndIncrement();
         execute();
         held = false;
-        complete(sequence);
+        stamps.complete(sequence);
         if (tasks % TASKS_PER_CLOCK == 0) {
           keepLease(epoch);
         }
@@ -271,7 +245,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
       int far = after >>> 16;
       for (int distance = after & 0xffff; after != 0 && distance <= far; distance++) {
         long earlier = sequence - distance;
-        for (int polls = 1; !isPast(earlier); polls++) {
+        for (int polls = 1; !stamps.isPast(earlier); polls++) {
           if (stopMode(epoch) != STOP_NONE || terminated) {
             return false;
           }
@@ -279,10 +253,6 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
         }
       }
       return true;
-    }
-
-    private boolean isPast(long earlier) {
-      return stamps.longAcquire(memory.lateOffset(earlier)) - earlier >= 0;
     }
 
     private void pause(int polls, long epoch) {

@@ -230,6 +230,17 @@ public final class CudaComputeDevice implements ComputeDevice {
   }
 
   @Override
+  public void copy(long target, long source, long bytes) {
+    threads.run(
+        () -> {
+          synchronized (copies) {
+            copies.copy(target, source, bytes);
+            copies.synchronize();
+          }
+        });
+  }
+
+  @Override
   public void close() {
     synchronized (this) {
       if (closed) {
