@@ -14,6 +14,6 @@ final class CpuConformanceTest extends DeviceConformance {
 
   @Override
   public int openings() {
-    return 200;
+    return 100;
   }
 }

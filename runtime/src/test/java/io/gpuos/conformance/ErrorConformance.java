@@ -24,7 +24,6 @@ import io.gpuos.error.RingFullException;
 import io.gpuos.error.ShapeException;
 import io.gpuos.layout.DType;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -304,21 +303,20 @@ interface ErrorConformance extends Target {
         Tensor counter = gpu.zeros(DType.I64, 1);
         Call increment = gpu.prepare(Operator.of("a + 1"), counter, counter)) {
       increment.run();
-      gpu.device().lease().hold();
       long submitted = 1;
-      while (increment.trySubmit()) {
-        submitted++;
-        assertTrue(submitted < 1_000, "the ring is never full");
+      try (Hold _ = Hold.of(gpu)) {
+        while (increment.trySubmit()) {
+          submitted++;
+          assertTrue(submitted < 1_000, "the ring is never full");
+        }
+        assertEquals(65, submitted, "submissions until the ring was full");
+        long begin = System.nanoTime();
+        refused(RingFullException.class, increment::submit, "capacity=64");
+        assertTrue(System.nanoTime() - begin >= 30_000_000, "did not wait");
+        refused(
+            RingFullException.class, () -> gpu.submit(Operator.of("a + 1"), counter), "capacity=64");
+        refused(RingFullException.class, () -> gpu.batch(List.of(increment)).submit());
       }
-      assertTrue(submitted >= 64, "full with " + submitted + " of 64 records");
-      long begin = System.nanoTime();
-      refused(RingFullException.class, increment::submit, "capacity=64");
-      assertTrue(System.nanoTime() - begin >= 30_000_000, "did not wait");
-      List<Tensor> fresh = new ArrayList<>();
-      refused(
-          RingFullException.class,
-          () -> fresh.addAll(gpu.submit(Operator.of("a + 1"), counter).results()));
-      gpu.device().lease().release();
       gpu.synchronize();
       increment.run();
       assertEquals(submitted + 1, counter.toLongs()[0], "a refused submission ran, or one was lost");

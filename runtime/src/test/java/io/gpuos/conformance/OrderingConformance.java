@@ -3,6 +3,7 @@ package io.gpuos.conformance;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
@@ -19,7 +20,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -109,17 +109,15 @@ interface OrderingConformance extends Target {
     try (Gpuos gpu = open(Settings.restless(2));
         Tensor a = gpu.zeros(DType.F32, 4)) {
       gpu.run(increment, a).close();
-      gpu.device().lease().hold();
-      assertTrue(gpu.device().lease().awaitParked(Duration.ofSeconds(60)));
-      Thread.sleep(20); // parked means that they are leaving: let them
-      Submission pending = gpu.submit(increment, a);
-      assertFalse(pending.isDone());
-      assertFalse(pending.await(Duration.ofMillis(5)));
-      Assertions.assertThrows(
-          TimeoutException.class, () -> pending.get(5, TimeUnit.MILLISECONDS));
-      assertFalse(pending.cancel(true));
-      assertFalse(pending.isCancelled());
-      gpu.device().lease().release();
+      Submission pending;
+      try (Hold _ = Hold.of(gpu)) {
+        pending = gpu.submit(increment, a);
+        assertFalse(pending.isDone());
+        assertFalse(pending.await(Duration.ofMillis(5)));
+        assertThrows(TimeoutException.class, () -> pending.get(5, TimeUnit.MILLISECONDS));
+        assertFalse(pending.cancel(true));
+        assertFalse(pending.isCancelled());
+      }
       assertTrue(pending.await(Duration.ofSeconds(60)));
       assertTrue(pending.isDone());
       try (Tensor result = pending.get()) {

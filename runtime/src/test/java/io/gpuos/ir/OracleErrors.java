@@ -182,8 +182,9 @@ final class OracleErrors {
     // In double the reference rounds too, at every step of its formula.
     double relative = (common == DType.F64 ? 4 * ulps : ulps) * ulp(common, value);
     // Intermediate exponentials may underflow to 0 one step earlier.
-    double underflow = common == DType.F64 ? Double.MIN_NORMAL : 4 * Float.MIN_NORMAL;
-    return relative + cancellation(function, common, x) + underflow;
+    double least = common == DType.F64 ? Double.MIN_NORMAL : Float.MIN_NORMAL;
+    double underflow = 4 * least * Math.max(1, Math.abs(x[0]));
+    return relative + cancellation(function, common, x, value) + underflow;
   }
 
   /**
@@ -205,14 +206,16 @@ final class OracleErrors {
     };
   }
 
-  /** Absolute error where the usual formula subtracts nearly equal numbers. */
-  private static double cancellation(Function function, DType common, double[] x) {
+  /** Absolute error where the usual formula subtracts nearly equal numbers, or counts wholes. */
+  private static double cancellation(Function function, DType common, double[] x, double value) {
     double unit = ulp(common, 1);
     double size = Math.abs(x[0]);
     return switch (function) {
       // 1 + erf and 1 + tanh for negative x.
       case GELU, GELU_TANH -> 4 * unit * size;
       case HARDSIGMOID -> unit;
+      // Where the quotient is large, its rounding decides about the whole number below.
+      case FLOOR_DIVIDE -> Math.abs(value) * unit > 0x1p-4 ? 1 : 0;
       case HARDSWISH -> unit * size;
       // Zeros at 1 and 2, and one between any two poles.
       case LGAMMA -> 16 * unit * Math.max(1, size * Math.log1p(size));

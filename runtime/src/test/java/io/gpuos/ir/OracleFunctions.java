@@ -59,7 +59,7 @@ final class OracleFunctions {
       case TANH -> Math.tanh(x[0]);
       case ASINH -> Math.copySign(asinh(Math.abs(x[0])), x[0]);
       case ACOSH -> acosh(x[0]);
-      case ATANH -> 0.5 * Math.log1p(2 * x[0] / (1 - x[0]));
+      case ATANH -> Math.copySign(atanh(Math.abs(x[0])), x[0]);
       case ERF -> Erf.value(x[0]);
       case ERFC -> Erfc.value(x[0]);
       case LGAMMA -> lgamma(x[0]);
@@ -201,6 +201,10 @@ final class OracleFunctions {
 
   private static double asinh(double x) {
     return x > 0x1p28 ? Math.log(x) + LN2 : Math.log1p(x + x * x / (1 + Math.sqrt(x * x + 1)));
+  }
+
+  private static double atanh(double x) {
+    return 0.5 * Math.log1p(2 * x / (1 - x));
   }
 
   private static double acosh(double x) {
