@@ -1,6 +1,6 @@
 # Sourced by ./gpuos: packs the command line and a Java runtime that holds just its modules.
 #
-#   ./gpuos dist [--out FILE]      default FILE: target/gpuos-VERSION-linux-x86_64.tar.gz
+#   ./gpuos dist [--out FILE]      default FILE: target/gpuos-VERSION-linux-ARCHITECTURE.tar.gz
 #
 # The archive holds one directory of that name: bin/gpuos, runtime/ and the licences. The start-up
 # cache is made by running the packed command, so it fits that runtime and no other.
@@ -54,7 +54,7 @@ done
 build_if_needed
 dist_version=$("$JAVA_HOME/bin/java" --module-path "$application" --describe-module io.gpuos.cli |
   sed -n '1s/^io.gpuos.cli@\([^ ]*\).*/\1/p')
-dist_name=gpuos-$dist_version-linux-x86_64
+dist_name=gpuos-$dist_version-linux-$(uname -m)
 dist_out=${dist_out:-$root/target/$dist_name.tar.gz}
 dist_log=$root/target/dist.log
 trap 'rm -f "$dist_out.part"' EXIT

@@ -3,6 +3,9 @@ module io.gpuos.cli {
   requires io.gpuos;
   requires info.picocli;
 
+  provides System.LoggerFinder with
+      io.gpuos.cli.ConsoleLoggers;
+
   // picocli creates the commands and sets their options by reflection.
   opens io.gpuos.cli to
       info.picocli;

@@ -12,6 +12,7 @@ module io.gpuos {
   exports io.gpuos.device;
   exports io.gpuos.queue;
   exports io.gpuos.ir;
+  exports io.gpuos.npy;
   exports io.gpuos.driver to
       io.gpuos.cli;
   exports io.gpuos.jit to

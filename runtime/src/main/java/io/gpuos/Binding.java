@@ -62,9 +62,7 @@ final class Binding {
   }
 
   boolean isFor(Gpuos otherRuntime, Layout[] otherOutputs, Layout[] otherInputs) {
-    return runtime == otherRuntime
-        && same(outputs, otherOutputs)
-        && same(inputs, otherInputs);
+    return runtime == otherRuntime && same(outputs, otherOutputs) && same(inputs, otherInputs);
   }
 
   private static boolean same(Layout[] a, Layout[] b) {
@@ -113,7 +111,8 @@ final class Binding {
     if (!stored.equals(operator.outputs())) {
       plan = plan(operator, stored, inputLayouts);
     }
-    Layout[] temporaries = plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
+    Layout[] temporaries =
+        plan.temporaries().stream().map(Binding::contiguous).toArray(Layout[]::new);
     int tiles = tilesForStep(runtime.device(), operator, plan.steps().size());
     List<Step> steps = new ArrayList<>();
     for (ExpressionPlan.Step step : plan.steps()) {
@@ -180,7 +179,7 @@ final class Binding {
         linear,
         number,
         space.count(),
-        tilePositions(device.tilePositions(kernel, space), space.count(), maxTiles),
+        tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
         kernel,
         step.operands());
   }
@@ -196,8 +195,16 @@ final class Binding {
     return tiles;
   }
 
-  private static long tilePositions(long wanted, long positions, int maxTiles) {
+  private static long tilePositions(long wanted, Kernel kernel, long positions, int maxTiles) {
     long least = Math.ceilDiv(positions, (long) maxTiles);
+    if (kernel instanceof Kernel.Reduction) {
+      if (positions > 0xffffffffL) {
+        throw new ShapeException(
+            "too many results of a reduction: results=%d, expected=at most %d; reduce in parts"
+                .formatted(positions, 0xffffffffL));
+      }
+      return Math.max(wanted, least);
+    }
     return Math.max(wanted, Math.ceilDiv(least, 256L) * 256);
   }
 

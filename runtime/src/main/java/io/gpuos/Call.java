@@ -87,6 +87,9 @@ public final class Call implements AutoCloseable {
   private static Invocation invocation(
       Binding.Step step, Tensor[] outputs, Tensor[] inputs, MemoryPool.Block[] temporaries) {
     Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
+    if (step.kernel() instanceof Kernel.Reduction) {
+      builder.reduction();
+    }
     builder.tile(step.tilePositions());
     if (!step.linear()) {
       builder.space(step.space());
@@ -149,7 +152,10 @@ public final class Call implements AutoCloseable {
     return Overlap.between(a.address(), a.layout(), b.address(), b.layout());
   }
 
-  /** Whether input {@code input} is read by a reduction, or a step, that comes with or after the write. */
+  /**
+   * Whether input {@code input} is read by a reduction, or a step, that comes with or after the
+   * write.
+   */
   private static boolean readsAfterWrite(Binding binding, int output, int input) {
     boolean written = false;
     for (Binding.Step step : binding.steps()) {
@@ -192,6 +198,16 @@ public final class Call implements AutoCloseable {
   Submission submission(List<Tensor> results) {
     long last = submit();
     return new Submission(runtime, results, last - Math.max(0, tiles - 1), last);
+  }
+
+  Gpuos runtime() {
+    return runtime;
+  }
+
+  /** What one submission submits. */
+  Invocation[] invocations() {
+    checkOpen();
+    return steps;
   }
 
   /** Tasks one submission takes. */

@@ -35,7 +35,11 @@ final class Devices {
       reason = "no CUDA device: " + unavailable.getMessage();
     }
     LOG.log(
-        System.Logger.Level.INFO, "device={0} ({1}); {2}", device.name(), device.description(), reason);
+        System.Logger.Level.INFO,
+        "device={0} ({1}); {2}",
+        device.name(),
+        device.description(),
+        reason);
     return device;
   }
 

@@ -37,7 +37,10 @@ public final class Gpuos implements AutoCloseable {
     this.device = device;
   }
 
-  /** Opens the first CUDA device that works, otherwise the CPU device; a log line says which and why. */
+  /**
+   * Opens the first CUDA device that works, otherwise the CPU device; a log line says which and
+   * why.
+   */
   public static Gpuos open() {
     return open("auto");
   }
@@ -45,7 +48,8 @@ public final class Gpuos implements AutoCloseable {
   /**
    * Opens {@code auto}, {@code cpu} or {@code cuda:N} with default settings.
    *
-   * @throws io.gpuos.error.DeviceUnavailableException if that device cannot be used, with the reason
+   * @throws io.gpuos.error.DeviceUnavailableException if that device cannot be used, with the
+   *     reason
    */
   public static Gpuos open(String device) {
     return open(device, DeviceSettings.defaults());
@@ -61,7 +65,8 @@ public final class Gpuos implements AutoCloseable {
     return device;
   }
 
-  // ---- tensors --------------------------------------------------------------------------------------
+  // ---- tensors
+  // --------------------------------------------------------------------------------------
 
   /** A tensor with undefined contents. */
   public Tensor empty(DType dtype, long... shape) {
@@ -124,7 +129,8 @@ public final class Gpuos implements AutoCloseable {
     return shape.length == 0 && length != 1 ? new long[] {length} : shape;
   }
 
-  // ---- operations -----------------------------------------------------------------------------------
+  // ---- operations
+  // -----------------------------------------------------------------------------------
 
   /** Computes {@code operator} into a new tensor and waits for it. */
   public Tensor run(Operator operator, Tensor... inputs) {
@@ -186,6 +192,15 @@ public final class Gpuos implements AutoCloseable {
     return Call.create(this, operator, out, inputs);
   }
 
+  /**
+   * Gathers calls of this runtime to be submitted together, in order, any number of times. Tasks of
+   * other threads may come between the calls of a batch.
+   */
+  public Batch batch(List<Call> calls) {
+    checkOpen();
+    return Batch.of(this, calls);
+  }
+
   private void checkOperands(Operator operator, Tensor[] inputs) {
     checkOpen();
     if (inputs.length != operator.inputs().size()) {
@@ -211,7 +226,8 @@ public final class Gpuos implements AutoCloseable {
     }
   }
 
-  // ---- waiting --------------------------------------------------------------------------------------
+  // ---- waiting
+  // --------------------------------------------------------------------------------------
 
   /** Makes sure workers are awake for everything submitted. Returns at once. */
   public void flush() {
@@ -224,9 +240,11 @@ public final class Gpuos implements AutoCloseable {
     device.completions().throwIfFailed();
   }
 
-  /** Waits for the task {@code sequence}, which {@link Call#submit} returned, and those before it. */
+  /**
+   * Waits for the task {@code sequence}, which {@link Call#submit} returned, and those before it.
+   */
   public void await(long sequence) {
-    await(sequence, sequence, FOREVER);
+    await(device.completions().through() + 1, sequence, FOREVER);
   }
 
   boolean await(long first, long last, Duration limit) {
@@ -244,7 +262,8 @@ public final class Gpuos implements AutoCloseable {
     return !closed && device.completions().fault() == null;
   }
 
-  // ---- used by tensors and operators ----------------------------------------------------------------
+  // ---- used by tensors and operators
+  // ----------------------------------------------------------------
 
   void download(MemorySegment target, long address, long bytes, Access access) {
     checkOpen();

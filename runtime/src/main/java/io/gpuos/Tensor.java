@@ -13,8 +13,8 @@ import java.util.function.UnaryOperator;
 
 /**
  * A typed, strided view of device memory. Views ({@link #slice}, {@link #transpose}, {@link
- * #expand}, ...) cost nothing and share the memory; it is freed when the tensor and all its views are
- * closed, or with the runtime. Memory may be closed while submitted tasks still use it.
+ * #expand}, ...) cost nothing and share the memory; it is freed when the tensor and all its views
+ * are closed, or with the runtime. Memory may be closed while submitted tasks still use it.
  *
  * <p>Reads and writes from the host wait for the tasks that use the tensor. Thread-safe.
  */
@@ -87,9 +87,9 @@ public final class Tensor implements AutoCloseable {
   // ---- views ------------------------------------------------------------------------------------
 
   /**
-   * Elements {@code start}, {@code start + step}, ... before {@code stop} of dimension {@code dim}, as
-   * Python slices: negative positions count from the end, out-of-range ones are clamped, a negative
-   * step goes backwards.
+   * Elements {@code start}, {@code start + step}, ... before {@code stop} of dimension {@code dim},
+   * as Python slices: negative positions count from the end, out-of-range ones are clamped, a
+   * negative step goes backwards.
    */
   public Tensor slice(int dim, long start, long stop, long step) {
     return viewed(v -> v.slice(dim, start, stop, step));
@@ -157,7 +157,8 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  // ---- host access --------------------------------------------------------------------------------
+  // ---- host access
+  // --------------------------------------------------------------------------------
 
   /** The elements in row-major order; I64 beyond 2^53 is rounded. */
   public double[] toDoubles() {
@@ -193,25 +194,33 @@ public final class Tensor implements AutoCloseable {
         });
   }
 
-  /** Replaces the elements by those of {@code values}, row-major, converted to the tensor's type. */
+  /**
+   * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   */
   public void write(double... values) {
     checkLength(values.length);
     write((memory, offset, layout) -> ElementCopy.fromDoubles(values, memory, offset, layout));
   }
 
-  /** Replaces the elements by those of {@code values}, row-major, converted to the tensor's type. */
+  /**
+   * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   */
   public void write(float[] values) {
     checkLength(values.length);
     write((memory, offset, layout) -> ElementCopy.fromFloats(values, memory, offset, layout));
   }
 
-  /** Replaces the elements by those of {@code values}, row-major, converted to the tensor's type. */
+  /**
+   * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   */
   public void write(long[] values) {
     checkLength(values.length);
     write((memory, offset, layout) -> ElementCopy.fromLongs(values, memory, offset, layout));
   }
 
-  /** Replaces the elements by those of {@code values}, row-major, converted to the tensor's type. */
+  /**
+   * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   */
   public void write(boolean[] values) {
     checkLength(values.length);
     write((memory, offset, layout) -> ElementCopy.fromBooleans(values, memory, offset, layout));
@@ -284,7 +293,8 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  // ---- life ---------------------------------------------------------------------------------------
+  // ---- life
+  // ---------------------------------------------------------------------------------------
 
   private void checkOpen() {
     if (closed) {

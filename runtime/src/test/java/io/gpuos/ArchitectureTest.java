@@ -32,6 +32,7 @@ class ArchitectureTest {
       List.of(
           Set.of("io.gpuos.error"),
           Set.of("io.gpuos.layout"),
+          Set.of("io.gpuos.npy"),
           Set.of("io.gpuos.ir"),
           Set.of("io.gpuos.abi"),
           Set.of("io.gpuos.codegen"),

@@ -2,11 +2,16 @@ package io.gpuos.cli;
 
 import io.gpuos.error.GpuosException;
 import java.io.PrintWriter;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExecutionException;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /**
@@ -19,15 +24,29 @@ import picocli.CommandLine.Spec;
     description = "Runs many small tensor operations through resident workers.",
     mixinStandardHelpOptions = true,
     versionProvider = Version.class,
+    scope = ScopeType.INHERIT,
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {CommandLine.HelpCommand.class})
+    subcommands = {
+      RunCommand.class,
+      DemoCommand.class,
+      OpsCommand.class,
+      DoctorCommand.class,
+      BenchCommand.class,
+      CommandLine.HelpCommand.class
+    })
 public final class Main implements Runnable {
 
-  /** The command ran and found something wrong, or GPUOS itself has a defect. */
-  static final int EXIT_FAILED = 1;
+  /** The command did what was asked. */
+  static final int EXIT_OK = 0;
+
+  /** The command ran and a result was wrong. */
+  static final int EXIT_WRONG = 1;
 
   /** The command was asked for something that cannot be done; one line says why. */
   static final int EXIT_INVALID = 2;
+
+  /** GPUOS itself has a defect. */
+  static final int EXIT_DEFECT = 3;
 
   /** What the launcher of a checkout does itself; it sets {@code gpuos.checkout}. */
   private static final String[] CHECKOUT_COMMANDS = {
@@ -35,10 +54,17 @@ public final class Main implements Runnable {
     "  test    Run every test and check.",
     "  build   Build, even when nothing changed.",
     "  format  Rewrite the sources in the project's style.",
+    "  nvrtc   Fetch the CUDA run-time compiler, for machines without CUDA.",
     "  dist    Pack a distribution that needs no Java: dist [--out FILE]."
   };
 
   @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--debug",
+      scope = ScopeType.INHERIT,
+      description = "Print the stack trace of an error.")
+  private boolean debug;
 
   private Main() {}
 
@@ -48,46 +74,84 @@ public final class Main implements Runnable {
    * @param arguments the command line, without the program's name
    */
   public static void main(String[] arguments) {
+    // Numbers look the same everywhere: others read them.
+    Locale.setDefault(Locale.ROOT);
     System.exit(commandLine().execute(arguments));
   }
 
   /** The command with everything configured, for {@link #main} and for tests. */
   static CommandLine commandLine() {
-    CommandLine command = new CommandLine(new Main());
+    Main main = new Main();
+    CommandLine command = new CommandLine(main);
     if (System.getProperty("gpuos.checkout") != null) {
       command.getCommandSpec().usageMessage().footer(CHECKOUT_COMMANDS);
     }
     return command
-        .setExecutionExceptionHandler(Main::report)
-        .setParameterExceptionHandler(Main::reportUsage);
+        .setUsageHelpAutoWidth(true)
+        .setExecutionStrategy(Main::executeCatchingErrors)
+        .setExecutionExceptionHandler(main::report)
+        .setParameterExceptionHandler(main::reportUsage);
   }
 
   /** Reached when no subcommand was named. */
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "no command given: expected=one of " + names());
+        spec.commandLine(), "no command given: expected=one of " + names(spec));
   }
 
-  private String names() {
+  /** The subcommands of a command, for messages. */
+  static String names(CommandSpec spec) {
     return String.join(", ", spec.subcommands().keySet());
   }
 
-  private static int report(Exception failure, CommandLine command, ParseResult arguments) {
-    PrintWriter err = command.getErr();
-    if (failure instanceof GpuosException) {
-      err.println("gpuos: " + failure.getMessage());
-      return EXIT_INVALID;
+  /** Picocli handles exceptions only; errors are to be reported in the same way. */
+  private static int executeCatchingErrors(ParseResult arguments) {
+    try {
+      return new RunLast().execute(arguments);
+    } catch (Error e) {
+      throw new ExecutionException(arguments.commandSpec().commandLine(), e.toString(), e);
     }
-    failure.printStackTrace(err);
-    return EXIT_FAILED;
   }
 
-  private static int reportUsage(ParameterException failure, String[] arguments) {
-    CommandLine command = failure.getCommandLine();
+  private int report(Exception failure, CommandLine command, ParseResult arguments) {
     PrintWriter err = command.getErr();
-    err.println("gpuos: " + failure.getMessage());
-    err.println("Try: " + command.getCommandSpec().qualifiedName() + " --help");
+    Throwable cause = failure instanceof ExecutionException ? failure.getCause() : failure;
+    int exitCode =
+        switch (cause) {
+          case WrongResultException _ -> EXIT_WRONG;
+          case GpuosException _ -> EXIT_INVALID;
+          default -> EXIT_DEFECT;
+        };
+    if (exitCode == EXIT_DEFECT) {
+      err.println("gpuos: internal error: " + oneLine(cause.toString()));
+      cause.printStackTrace(err);
+      err.println("gpuos: this is a defect of GPUOS; please report it with the lines above");
+    } else {
+      reportLine(err, cause);
+    }
+    return exitCode;
+  }
+
+  private int reportUsage(ParameterException failure, String[] arguments) {
+    CommandLine command = failure.getCommandLine();
+    String help = command.getCommandSpec().qualifiedName() + " --help";
+    command.getErr().println("gpuos: " + oneLine(failure.getMessage()) + "; try: " + help);
+    if (debug) {
+      failure.printStackTrace(command.getErr());
+    }
     return EXIT_INVALID;
+  }
+
+  private void reportLine(PrintWriter err, Throwable failure) {
+    err.println("gpuos: " + oneLine(failure.getMessage()));
+    if (debug) {
+      failure.printStackTrace(err);
+    }
+  }
+
+  /** The first line; what follows it, such as a compiler's log, is part of the stack trace. */
+  private static String oneLine(String message) {
+    return message == null ? "" : message.lines().findFirst().orElse("");
   }
 }

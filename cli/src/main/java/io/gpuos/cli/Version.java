@@ -18,9 +18,13 @@ final class Version implements IVersionProvider {
   @Override
   public String[] getVersion() {
     return new String[] {
-      "gpuos %s (commit %s, JDK %s)"
-          .formatted(property("version"), commit(), Runtime.version().toString())
+      "gpuos %s (commit %s, JDK %s)".formatted(version(), commit(), Runtime.version())
     };
+  }
+
+  /** The version, such as {@code 1.2.3}. */
+  static String version() {
+    return property("version");
   }
 
   /**

@@ -35,7 +35,7 @@ import org.openjdk.jcstress.infra.results.IIII_Result;
 public class OrderingSectionTest {
 
   private final RingMemory memory = Rings.memory(4);
-  private final Access access = new Access(new RegionMap(8), 0, 8);
+  private final Access access = new Access(new RegionMap(8, 0), 0, 8);
   private final Invocation one = Invocation.of(1, 1).writes(access).build();
   private final Invocation two = Invocation.of(2, 1).writes(access).build();
   private final SubmissionRing ring;

@@ -10,9 +10,9 @@ import static io.gpuos.abi.Field.Type.U64;
  * <p>The lease in two words: the device writes {@code parked_epoch = e} when the kernel launched as
  * epoch {@code e} means to leave; the host writes {@code yield_epoch = e} to ask for it. The host
  * launches epoch {@code e + 1} when it finds {@code parked_epoch == e} after having published a
- * record (full fence between); the workers look at the ring once more after {@code parked_epoch} has
- * been written (full fence between). So a record is either seen by that last look, or its submitter
- * sees the parked epoch.
+ * record (full fence between); the workers look at the ring once more after {@code parked_epoch}
+ * has been written (full fence between). So a record is either seen by that last look, or its
+ * submitter sees the parked epoch.
  */
 public final class ControlRecord {
 
@@ -20,7 +20,8 @@ public final class ControlRecord {
   public static final int BYTES = 256;
 
   static final Record RECORD =
-      Record.builder("gpuos_control", BYTES, 64, "Lease and completion words, in pinned host memory.")
+      Record.builder(
+              "gpuos_control", BYTES, 64, "Lease and completion words, in pinned host memory.")
           .access(Side.HOST, Side.DEVICE, Order.FIXED)
           .word(U64, "magic", "-", "GPUOS_MAGIC")
           .word(U32, "version", "-", "GPUOS_ABI_VERSION")
@@ -30,7 +31,8 @@ public final class ControlRecord {
           .word(U64, "parked_epoch", "epoch", "last launch whose workers mean to leave")
           .at(128)
           .access(Side.DEVICE, Side.HOST, Order.RELEASE)
-          .word(U64, "completed_through", "sequence", "every task up to and including it is complete")
+          .word(
+              U64, "completed_through", "sequence", "every task up to and including it is complete")
           .at(192)
           .access(Side.HOST, Side.DEVICE, Order.RELEASE)
           .word(U64, "yield_epoch", "epoch", "launches up to this one are asked to leave")

@@ -41,7 +41,8 @@ public final class CudaHeader {
   /** The header's whole text. */
   public static String render() {
     StringBuilder out = new StringBuilder(8192);
-    out.append("// Rendered from io.gpuos.abi; do not edit. Every word: unit, writer -> reader, order.\n");
+    out.append(
+        "// Rendered from io.gpuos.abi; do not edit. Every word: unit, writer -> reader, order.\n");
     out.append("#pragma once\n\n");
     constant(out, "MAGIC", "0x" + Long.toHexString(ControlRecord.MAGIC) + "ull");
     constant(out, "ABI_VERSION", ABI_VERSION + "u");
@@ -85,9 +86,7 @@ public final class CudaHeader {
     assertion(out, "sizeof(" + record.name() + ") == " + record.bytes());
     for (Field field : record.fields()) {
       assertion(
-          out,
-          "GPUOS_OFFSET(%s, %s) == %d"
-              .formatted(record.name(), field.name(), field.offset()));
+          out, "GPUOS_OFFSET(%s, %s) == %d".formatted(record.name(), field.name(), field.offset()));
     }
   }
 
@@ -118,13 +117,16 @@ public final class CudaHeader {
   }
 
   private static void assertion(StringBuilder out, String condition) {
-    out.append("static_assert(").append(condition).append(", \"layout differs from io.gpuos.abi\");\n");
+    out.append("static_assert(")
+        .append(condition)
+        .append(", \"layout differs from io.gpuos.abi\");\n");
   }
 
   private static void operandAccessor(StringBuilder out) {
     out.append("\n// Bits of operand K of a task.\n");
     out.append("template <int K>\n");
-    out.append("__device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* task) {\n");
+    out.append(
+        "__device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* task) {\n");
     out.append("  static_assert(K >= 0 && K < ").append(TaskRecord.MAX_OPERANDS);
     out.append(", \"a task has at most ").append(TaskRecord.MAX_OPERANDS).append(" operands\");\n");
     out.append("  constexpr int offset =");

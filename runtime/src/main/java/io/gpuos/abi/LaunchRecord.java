@@ -12,7 +12,11 @@ public final class LaunchRecord {
           .word(U64, "control", "address", "gpuos_control, host memory")
           .word(U64, "ring", "address", "gpuos_task[mask + 1], host memory")
           .word(U64, "late", "address", "u64[mask + 1], host memory: completed out of order")
-          .word(U64, "completed", "address", "u64[mask + 1], device memory: stamps of completed tasks")
+          .word(
+              U64,
+              "completed",
+              "address",
+              "u64[mask + 1], device memory: stamps of completed tasks")
           .word(U64, "state", "address", "gpuos_state, device memory")
           .word(U64, "entries", "address", "gpuos_operator[], device memory: by logical operator")
           .word(U64, "space_pages", "address", "gpuos_space*[], device memory: pages of 256 spaces")
@@ -21,7 +25,8 @@ public final class LaunchRecord {
           .word(U64, "linger", "ns", "leave when idle for longer")
           .word(U64, "max_residency", "ns", "leave when resident for longer")
           .word(U32, "mask", "-", "ring capacity - 1; the capacity is a power of two")
-          .word(U32, "near_window", "tasks", "idle workers whose claim is further ahead poll seldom")
+          .word(
+              U32, "near_window", "tasks", "idle workers whose claim is further ahead poll seldom")
           .build();
 
   public static final int BYTES = 128;

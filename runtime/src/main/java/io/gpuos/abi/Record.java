@@ -82,8 +82,7 @@ public record Record(String name, int bytes, int alignment, List<Field> fields, 
     }
 
     Builder words(Field.Type type, String field, int count, String unit, String fieldMeaning) {
-      fields.add(
-          new Field(field, type, count, next, unit, writer, reader, order, fieldMeaning));
+      fields.add(new Field(field, type, count, next, unit, writer, reader, order, fieldMeaning));
       next += type.bytes() * count;
       return this;
     }

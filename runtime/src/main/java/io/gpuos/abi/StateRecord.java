@@ -23,10 +23,18 @@ public final class StateRecord {
           .access(Side.DEVICE, Side.DEVICE, Order.RELAXED)
           .word(U64, "head", "sequence", "next sequence that no worker has claimed")
           .at(128)
-          .word(U64, "fetched", "sequence", "first sequence plus the number of tasks taken from the ring")
+          .word(
+              U64,
+              "fetched",
+              "sequence",
+              "first sequence plus the number of tasks taken from the ring")
           .at(256)
           .access(Side.DEVICE, Side.DEVICE, Order.RELEASE)
-          .word(U64, "stop", "epoch << 2 | mode", "leave: mode 1 when the slot is empty, mode 2 at once")
+          .word(
+              U64,
+              "stop",
+              "epoch << 2 | mode",
+              "leave: mode 1 when the slot is empty, mode 2 at once")
           .word(U64, "left", "workers", "workers that have left, over all launches")
           .at(384)
           .word(U64, "reported", "sequence", "completed_through as last reported to the host")

@@ -9,8 +9,8 @@ import static io.gpuos.abi.Field.Type.U64;
  * <p>A worker polls a slot with one coalesced read and takes what that same read brought. Memory is
  * read in sectors, and two sectors of one read may be of different age, so every sector carries its
  * own stamp: the low 32 bits of the sequence. The host writes each sector's words before its stamp
- * and the full 64-bit sequence last; a worker accepts the record when the sequence and the stamps of
- * all sectors in use are the ones it waits for.
+ * and the full 64-bit sequence last; a worker accepts the record when the sequence and the stamps
+ * of all sectors in use are the ones it waits for.
  */
 public final class TaskRecord {
 
@@ -45,13 +45,17 @@ public final class TaskRecord {
           .word(U32, "flags", "bits", "GPUOS_FLAG_*; bits 28..29: sectors in use after the first")
           .words(U64, "operand0", 1, "address or bits", "operand 0")
           .word(U32, "stamp1", "sequence", "low half of the sequence")
-          .word(U32, "after0", "distances", "first range of tasks to wait for: far << 16 | near; 0: none")
+          .word(
+              U32,
+              "after0",
+              "distances",
+              "first range of tasks to wait for: far << 16 | near; 0: none")
           .words(U64, "operand1", 3, "address or bits", "operands 1 to 3")
           .word(U32, "stamp2", "sequence", "low half of the sequence")
           .word(U32, "after1", "distances", "second range of tasks to wait for")
           .words(U64, "operand4", 3, "address or bits", "operands 4 to 6")
           .word(U32, "stamp3", "sequence", "low half of the sequence")
-          .word(U32, "first", "256 positions", "first position of the tile; unused when linear")
+          .word(U32, "first", "256 positions", "first position of the tile; in single positions for a reduction; unused when linear")
           .words(U64, "operand7", 3, "address or bits", "operands 7 to 9")
           .build();
 
@@ -66,17 +70,20 @@ public final class TaskRecord {
   public static final int AFTER_1 = RECORD.offset("after1");
   public static final int STAMP_3 = RECORD.offset("stamp3");
   public static final int FIRST = RECORD.offset("first");
+  private static final int OPERAND_0 = RECORD.offset("operand0");
+  private static final int OPERAND_1 = RECORD.offset("operand1");
 
-  /** A tile starts at a multiple of this many positions. */
+  /** Unit of {@code first} for elementwise operators: their tiles start at multiples of it. */
   public static final int POSITIONS_PER_FIRST = 256;
+
+  /** Unit of {@code first} for reductions, one result of which may be much work. */
+  public static final int POSITIONS_PER_FIRST_OF_REDUCTION = 1;
 
   private TaskRecord() {}
 
   /** Byte offset of operand {@code index}, 0 to 9. */
   public static int operand(int index) {
-    return index == 0
-        ? RECORD.offset("operand0")
-        : RECORD.offset("operand1") + 8 * (index - 1) + 8 * ((index - 1) / 3);
+    return index == 0 ? OPERAND_0 : OPERAND_1 + 8 * (index - 1) + 8 * ((index - 1) / 3);
   }
 
   /** Sectors after the first that hold {@code operands} operands: 0 to 3. */

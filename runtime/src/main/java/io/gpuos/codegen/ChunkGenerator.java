@@ -9,7 +9,6 @@ import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
 
 /**
  * Makes a hidden class that implements {@link Chunk} for one expression: a static method for each
@@ -53,11 +52,10 @@ final class ChunkGenerator {
     try {
       MethodHandles.Lookup lookup =
           MethodHandles.lookup().defineHiddenClass(classFile(kernel, plan), true);
-      MethodType noArguments = MethodType.methodType(void.class);
-      return (Chunk) lookup.findConstructor(lookup.lookupClass(), noArguments).invoke();
-    } catch (Throwable failure) {
+      return (Chunk) lookup.lookupClass().getDeclaredConstructor().newInstance();
+    } catch (ReflectiveOperationException | LinkageError | IllegalArgumentException e) {
       throw new CompileException(
-          "bytecode was refused: kernel=%s, expected=a verified kernel".formatted(kernel), failure);
+          "bytecode was refused: kernel=%s, expected=a verified kernel".formatted(kernel), e);
     }
   }
 

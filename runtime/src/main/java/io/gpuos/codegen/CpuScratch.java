@@ -4,7 +4,7 @@ import java.util.Arrays;
 
 /**
  * The working memory of one CPU worker: heap arrays that a chunk of at most {@value #CHUNK}
- * elements is staged in, one per operand and compute type. About 400 KiB. Not thread-safe: one
+ * elements is staged in, one per operand and compute type. About 300 KiB. Not thread-safe: one
  * thread at a time, across any number of kernels.
  *
  * <p>Array {@code floats[s]} (and so on) belongs to slot {@code s}: slots 0 to 9 are the operands

@@ -1,20 +1,12 @@
 package io.gpuos.codegen;
 
-import io.gpuos.abi.CudaHeader;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Kernel.Node;
 import io.gpuos.ir.Kernel.Operand;
 import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
@@ -30,21 +22,6 @@ public final class CudaGenerator {
   /** Name of the device function every source defines. */
   public static final String ENTRY = "gpuos_op";
 
-  /** Most registers a thread of an operator may use; the resident kernel is launched with as many. */
-  public static final int MAX_REGISTERS = 64;
-
-  /** Compiler options for {@link #render}'s sources, without the architecture. */
-  public static final List<String> OPTIONS =
-      List.of("--std=c++17", "--relocatable-device-code=true", "--maxrregcount=" + MAX_REGISTERS);
-
-  private static final List<String> RESOURCES =
-      List.of(
-          "gpuos_types.cuh",
-          "gpuos_math.cuh",
-          "gpuos_operands.cuh",
-          "gpuos_elementwise.cuh",
-          "gpuos_reduce.cuh");
-
   private final Kernel kernel;
   private final StringBuilder out = new StringBuilder(1024);
 
@@ -52,36 +29,12 @@ public final class CudaGenerator {
     this.kernel = kernel;
   }
 
-  /** The source of {@code kernel}; compile it with {@link #headers} and {@link #OPTIONS}. */
+  /**
+   * The source of {@code kernel}. Compile it with the device headers beside it and {@code
+   * --std=c++17}, relocatable.
+   */
   public static String render(Kernel kernel) {
     return new CudaGenerator(kernel).source();
-  }
-
-  /** Text of every header that rendered sources include, by the name they include it by. */
-  public static Map<String, String> headers() {
-    return Headers.TEXTS;
-  }
-
-  /** Read once, when first asked for. */
-  private static final class Headers {
-    static final Map<String, String> TEXTS = read();
-
-    private static Map<String, String> read() {
-      Map<String, String> texts = new TreeMap<>();
-      texts.put(CudaHeader.NAME, CudaHeader.render());
-      for (String name : RESOURCES) {
-        String path = "/io/gpuos/device/" + name;
-        try (InputStream in = CudaGenerator.class.getResourceAsStream(path)) {
-          if (in == null) {
-            throw new IllegalStateException("resource missing from this build: path=" + path);
-          }
-          texts.put(name, new String(in.readAllBytes(), StandardCharsets.UTF_8));
-        } catch (IOException e) {
-          throw new UncheckedIOException(e);
-        }
-      }
-      return Collections.unmodifiableMap(texts);
-    }
   }
 
   private String source() {
@@ -158,8 +111,8 @@ public final class CudaGenerator {
     return switch (node) {
       case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
       case Node.Constant constant -> CudaLiterals.of(constant);
-      case Node.Convert convert -> "gpuos::convert<gpuos::%s>(v%d)"
-          .formatted(convert.type(), convert.argument());
+      case Node.Convert convert ->
+          "gpuos::convert<gpuos::%s>(v%d)".formatted(convert.type(), convert.argument());
       case Node.Apply apply -> {
         String arguments =
             apply.arguments().stream().map(i -> "v" + i).collect(Collectors.joining(", "));
@@ -197,7 +150,8 @@ public final class CudaGenerator {
     }
   }
 
-  private static boolean takesParameter(Kernel.Reduction reduction) {
+  /** Whether the reducer is told the kernel's parameter, rather than chosen by it. */
+  static boolean takesParameter(Kernel.Reduction reduction) {
     return switch (reduction.reducer()) {
       case VAR, STD -> true;
       case NORM -> norm(reduction.parameter()).equals("NormP");

@@ -14,9 +14,21 @@ final class CudaWeights {
 
   private CudaWeights() {}
 
-  /** Sum over the nodes; at least 1. */
+  /** Sum over the nodes, and the fold of a reduction; at least 1. */
   static int of(Kernel kernel) {
-    return Math.max(1, kernel.nodes().stream().mapToInt(node -> of(kernel, node)).sum());
+    int nodes = kernel.nodes().stream().mapToInt(node -> of(kernel, node)).sum();
+    return Math.max(1, nodes + (kernel instanceof Kernel.Reduction fold ? of(fold) : 0));
+  }
+
+  private static int of(Kernel.Reduction fold) {
+    int scale = fold.nodes().get(fold.value()).type().bytes() == 8 ? 3 : 1;
+    return scale
+        * switch (fold.reducer()) {
+          case SUM, MEAN, PROD, ANY, ALL -> 1;
+          case MAX, MIN -> 4;
+          case ARGMAX, ARGMIN, VAR, STD -> 8;
+          case NORM -> CudaGenerator.takesParameter(fold) ? ofFloat(Function.POW) : 4;
+        };
   }
 
   private static int of(Kernel kernel, Node node) {
@@ -42,10 +54,10 @@ final class CudaWeights {
       case SIGN, CLAMP, RELU6, HARDTANH, HARDSIGMOID, HARDSWISH -> 8;
       case EXP -> 10;
       case COSH, TANH, ATAN -> 18;
-      case EXPM1, LOG, LOG2, LOG10, SQRT, RECIPROCAL, DIV, ASIN, ACOS, SINH, ERF, GELU_TANH -> 26;
-      case LOG1P, SIGMOID, SILU, GELU, SELU, ELU -> 36;
-      case ASINH, ACOSH, ATANH, ERFC, HYPOT -> 46;
-      case MISH, CELU, ATAN2 -> 64;
+      case EXPM1, LOG, LOG2, LOG10, SQRT, RECIPROCAL, DIV, ASIN, ACOS, SINH, ERF -> 26;
+      case LOG1P, SIGMOID, SILU, SELU, ELU -> 36;
+      case ASINH, ACOSH, ATANH, ERFC, HYPOT, GELU, GELU_TANH, MISH -> 48;
+      case CELU, ATAN2 -> 64;
       case SOFTPLUS, FMOD, REMAINDER -> 80;
       case SIN, COS, TAN, POW -> 100;
       case FLOOR_DIVIDE -> 160;

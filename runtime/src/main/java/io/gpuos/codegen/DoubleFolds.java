@@ -43,7 +43,7 @@ final class DoubleFolds {
 
     @Override
     void fold(CpuScratch scratch, int cell, int slot, int from, int step, int n, long before) {
-      scratch.doubles[CpuScratch.RESULT][cell] += sum(scratch.doubles[slot], from, step, n);
+      scratch.doubles[CpuScratch.RESULT][cell] += sum(scratch.doubles[slot], from, step, n, 0);
     }
 
     @Override
@@ -53,7 +53,8 @@ final class DoubleFolds {
     }
   }
 
-  private static double sum(double[] values, int from, int step, int n) {
+  /** Sum of the values' distances from an origin. */
+  private static double sum(double[] values, int from, int step, int n, double origin) {
     double sum0 = 0;
     double sum1 = 0;
     double sum2 = 0;
@@ -61,13 +62,13 @@ final class DoubleFolds {
     int i = from;
     int left = n;
     for (; left >= 4; left -= 4, i += 4 * step) {
-      sum0 += values[i];
-      sum1 += values[i + step];
-      sum2 += values[i + 2 * step];
-      sum3 += values[i + 3 * step];
+      sum0 += values[i] - origin;
+      sum1 += values[i + step] - origin;
+      sum2 += values[i + 2 * step] - origin;
+      sum3 += values[i + 3 * step] - origin;
     }
     for (; left > 0; left--, i += step) {
-      sum0 += values[i];
+      sum0 += values[i] - origin;
     }
     return sum0 + sum1 + (sum2 + sum3);
   }
@@ -198,7 +199,7 @@ final class DoubleFolds {
     @Override
     void fold(CpuScratch scratch, int cell, int slot, int from, int step, int n, long before) {
       double[] values = scratch.doubles[slot];
-      double mean = sum(values, from, step, n) / n;
+      double mean = values[from] + sum(values, from, step, n, values[from]) / n;
       double squares = 0;
       for (int left = n, i = from; left > 0; left--, i += step) {
         double deviation = values[i] - mean;

@@ -770,14 +770,14 @@ public final class ScalarMath {
     return relu6(x + 3) / 6;
   }
 
-  /** {@code x relu6(x + 3) / 6}. */
+  /** {@code x (relu6(x + 3) / 6)}. */
   public static double hardswish(double x) {
-    return x * relu6(x + 3) / 6;
+    return x * (relu6(x + 3) / 6);
   }
 
-  /** {@code x relu6(x + 3) / 6}. */
+  /** {@code x (relu6(x + 3) / 6)}. */
   public static float hardswish(float x) {
-    return x * relu6(x + 3) / 6;
+    return x * (relu6(x + 3) / 6);
   }
 
   /** {@code min(max(x, min), max)}: NaN if any is, {@code max} where the bounds are crossed. */

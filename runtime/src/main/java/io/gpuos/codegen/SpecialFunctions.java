@@ -207,10 +207,10 @@ final class SpecialFunctions {
     if (x > 0) {
       return lgammaFromTwo(x) - Math.log1p(x) - Math.log(x);
     }
-    return lgammaReflected(x);
+    return x <= 0 ? lgammaReflected(x) : x;
   }
 
-  /** For x <= 0, or NaN: ln |Gamma(x)| = ln(pi / |x sin(pi x)|) - ln Gamma(-x). */
+  /** For x <= 0: ln |Gamma(x)| = ln(pi / |x sin(pi x)|) - ln Gamma(-x). */
   private static double lgammaReflected(double x) {
     double fraction = x - Math.rint(x);
     if (fraction == 0 || x == Double.NEGATIVE_INFINITY) {
@@ -269,6 +269,9 @@ final class SpecialFunctions {
 
   /** ln(x + sqrt(x² - 1)) for x >= 1, through log1p of x - 1. */
   static double acosh(double x) {
+    if (x < 1) {
+      return Double.NaN;
+    }
     if (x >= SQUARE_SWALLOWS_ONE) {
       return Math.log(x) + LN_2;
     }

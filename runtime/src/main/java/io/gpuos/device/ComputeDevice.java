@@ -8,8 +8,8 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it and
- * pass one conformance suite. Thread-safe.
+ * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it
+ * and pass one conformance suite. Thread-safe.
  */
 public interface ComputeDevice extends AutoCloseable {
 
@@ -54,6 +54,13 @@ public interface ComputeDevice extends AutoCloseable {
 
   /** Copies {@code bytes} bytes from device memory to host memory. Returns when done. */
   void download(MemorySegment target, long address, long bytes);
+
+  /**
+   * Copies {@code bytes} bytes within device memory, from {@code source} to {@code target}, by the
+   * device's own means and not through the ring. Returns when done. The caller has made sure that no
+   * task uses either range, and that they do not overlap.
+   */
+  void copy(long target, long source, long bytes);
 
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);

@@ -12,8 +12,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Device memory in blocks cut from large slabs, because giving memory back to a driver waits for the
- * resident kernel. Best fit over free chunks, neighbours joined. Thread-safe.
+ * Device memory in blocks cut from large slabs, because giving memory back to a driver waits for
+ * the resident kernel. Best fit over free chunks, neighbours joined. Thread-safe.
  *
  * <p>A freed chunk remembers the tasks that still use it; a block cut from it starts with that
  * history, so new tasks are ordered behind old ones and memory may be freed while tasks still use

@@ -50,8 +50,7 @@ final class CudaLinker {
     }
   }
 
-  private static void add(
-      CudaContext context, Arena arena, long state, String name, byte[] cubin) {
+  private static void add(CudaContext context, Arena arena, long state, String name, byte[] cubin) {
     MemorySegment code = arena.allocate(cubin.length, IMAGE_ALIGNMENT);
     MemorySegment.copy(cubin, 0, code, JAVA_BYTE, 0, cubin.length);
     context.call(

@@ -14,8 +14,10 @@ import java.lang.foreign.ValueLayout;
  */
 public final class CudaMemory {
 
-  /** {@code CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP}, cuda.h. */
+  /** {@code CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP}, cuda.h. */
   private static final int PORTABLE_AND_MAPPED = 0x1 | 0x2;
+
+  private static final long PAGE_BYTES = 4096;
 
   private final CudaContext context;
 
@@ -63,16 +65,17 @@ public final class CudaMemory {
    * Allocates page-locked host memory that every device reads and writes in place.
    *
    * @param bytes more than 0
-   * @return page-aligned memory, contents undefined, to be closed
+   * @return page-aligned memory, zero-filled, to be closed
    */
   public PinnedBuffer allocatePinned(long bytes) {
-    long address = context.callLong(DriverFunction.MEM_HOST_ALLOC, bytes, PORTABLE_AND_MAPPED);
-    MemorySegment raw = MemorySegment.ofAddress(address).reinterpret(bytes);
+    long pages = Math.ceilDiv(bytes, PAGE_BYTES) * PAGE_BYTES;
+    MemorySegment memory = Arena.ofAuto().allocate(pages, PAGE_BYTES).asSlice(0, bytes);
+    context.call(DriverFunction.MEM_HOST_REGISTER, memory, bytes, PORTABLE_AND_MAPPED);
     try {
-      long device = context.callLong(DriverFunction.MEM_HOST_GET_DEVICE_POINTER, raw, 0);
-      return new PinnedBuffer(context, raw, device);
+      long device = context.callLong(DriverFunction.MEM_HOST_GET_DEVICE_POINTER, memory, 0);
+      return new PinnedBuffer(context, memory, device);
     } catch (RuntimeException e) {
-      context.release(DriverFunction.MEM_FREE_HOST, raw);
+      context.release(DriverFunction.MEM_HOST_UNREGISTER, memory);
       throw e;
     }
   }

@@ -46,8 +46,8 @@ enum DriverFunction {
   MEM_ALLOC("cuMemAlloc_v2", 3020, T.OUT, T.LONG),
   MEM_FREE("cuMemFree_v2", 3020, T.HANDLE),
   MEM_GET_INFO("cuMemGetInfo_v2", 3020, T.OUT, T.OUT),
-  MEM_HOST_ALLOC("cuMemHostAlloc", 2020, T.OUT, T.LONG, T.INT),
-  MEM_FREE_HOST("cuMemFreeHost", 2000, T.HOST),
+  MEM_HOST_REGISTER("cuMemHostRegister_v2", 6050, T.HOST, T.LONG, T.INT),
+  MEM_HOST_UNREGISTER("cuMemHostUnregister", 4000, T.HOST),
   MEM_HOST_GET_DEVICE_POINTER("cuMemHostGetDevicePointer_v2", 3020, T.OUT, T.HOST, T.INT),
   POINTER_GET_ATTRIBUTE("cuPointerGetAttribute", 4000, T.OUT, T.INT, T.HANDLE),
   MEMCPY_HTOD("cuMemcpyHtoD_v2", 3020, T.HANDLE, T.HOST, T.LONG),
@@ -83,16 +83,7 @@ enum DriverFunction {
 
   LINK_CREATE("cuLinkCreate_v2", 6050, T.INT, T.HOST, T.HOST, T.OUT),
   LINK_ADD_DATA(
-      "cuLinkAddData_v2",
-      6050,
-      T.HANDLE,
-      T.INT,
-      T.HOST,
-      T.LONG,
-      T.TEXT,
-      T.INT,
-      T.HOST,
-      T.HOST),
+      "cuLinkAddData_v2", 6050, T.HANDLE, T.INT, T.HOST, T.LONG, T.TEXT, T.INT, T.HOST, T.HOST),
   LINK_COMPLETE("cuLinkComplete", 5050, T.HANDLE, T.OUT, T.OUT),
   LINK_DESTROY("cuLinkDestroy", 5050, T.HANDLE),
 

@@ -1,26 +1,25 @@
 package io.gpuos.driver;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Page-locked host memory that devices reach in place. Any thread may use it; after {@link #close}
- * an access through {@link #segment} throws instead of touching memory that is gone. It does not
- * watch the device: close it only when no kernel or copy uses it.
+ * Host memory, locked to its pages so that devices reach it in place. The memory itself belongs to
+ * the garbage collector: after {@link #close} it is ordinary memory that no device sees, so a thread
+ * that still looks at it does no harm. Any thread may use it. It does not watch the device: close it
+ * only when no kernel or copy uses it.
  */
 public final class PinnedBuffer implements AutoCloseable {
 
   private final CudaContext context;
-  private final MemorySegment raw;
-  private final long deviceAddress;
-  private final Arena arena = Arena.ofShared();
   private final MemorySegment segment;
+  private final long deviceAddress;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
-  PinnedBuffer(CudaContext context, MemorySegment raw, long deviceAddress) {
+  PinnedBuffer(CudaContext context, MemorySegment segment, long deviceAddress) {
     this.context = context;
-    this.raw = raw;
+    this.segment = segment;
     this.deviceAddress = deviceAddress;
-    this.segment = raw.reinterpret(arena, null);
   }
 
   /** The memory as the host sees it. */
@@ -38,16 +37,11 @@ public final class PinnedBuffer implements AutoCloseable {
     return segment.byteSize();
   }
 
-  /**
-   * Frees the memory; waits until no kernel runs on the device. Closing again does nothing.
-   *
-   * @throws IllegalStateException another thread is inside a native call with the segment
-   */
+  /** Unlocks the memory; waits until no kernel runs on the device. Closing again does nothing. */
   @Override
   public void close() {
-    if (arena.scope().isAlive()) {
-      arena.close();
-      context.release(DriverFunction.MEM_FREE_HOST, raw);
+    if (closed.compareAndSet(false, true)) {
+      context.release(DriverFunction.MEM_HOST_UNREGISTER, segment);
     }
   }
 }

@@ -13,8 +13,8 @@ import java.util.SequencedSet;
  * ExpressionPlan}.
  *
  * <p>An expression may share subexpressions and may be of any depth: equality, hashing and {@link
- * Object#toString} work on the graph, without recursion. Two expressions are equal if they have the same
- * structure, shared or not. {@code toString} is text that parses to an equal expression.
+ * Object#toString} work on the graph, without recursion. Two expressions are equal if they have the
+ * same structure, shared or not. {@code toString} is text that parses to an equal expression.
  */
 public sealed interface Expr {
 

@@ -48,8 +48,7 @@ public final class ExpressionParser {
   private static final Map<String, Function> PREFIX = symbols(true);
   private static final Map<String, Function> INFIX = symbols(false);
   private static final int LOWEST = 1;
-  private static final Set<String> RESERVED =
-      Set.of("true", "True", "false", "False", "inf", "nan", "pi", "none", "None");
+  private static final Set<String> NOTHING = Set.of("none", "None");
   private static final Set<String> PYTHON_WORDS = Set.of("and", "or", "not", "if", "else", "in");
 
   private final List<Token> tokens;
@@ -111,7 +110,7 @@ public final class ExpressionParser {
 
   private void statement() {
     Token name = take();
-    if (RESERVED.contains(name.text()) || named.containsKey(name.text())) {
+    if (isReserved(name.text()) || named.containsKey(name.text())) {
       throw new ExpressionException(
           "name is taken: name=%s, column=%d, expected=a new name"
               .formatted(name.text(), name.column()));
@@ -122,6 +121,10 @@ public final class ExpressionParser {
       throw unexpected("; after the value of " + name.text());
     }
     named.put(name.text(), value);
+  }
+
+  private static boolean isReserved(String name) {
+    return Literals.isConstant(name) || NOTHING.contains(name);
   }
 
   /** Operators of at least that precedence, grouping to the left. */
@@ -167,7 +170,7 @@ public final class ExpressionParser {
     while (true) {
       if (peek().is("-") && isNumber(next + 1) && !tokens.get(next + 2).is("**")) {
         take();
-        Expr negative = number(take(), true);
+        Expr negative = Literals.read(take(), true);
         return apply(prefixes, negative);
       }
       if (accept("+")) {
@@ -204,7 +207,7 @@ public final class ExpressionParser {
 
   private Expr primary() {
     if (isNumber(next)) {
-      return number(take(), false);
+      return Literals.read(take(), false);
     }
     if (peek().kind() == Kind.NAME) {
       Token name = take();
@@ -219,7 +222,7 @@ public final class ExpressionParser {
   }
 
   private Expr name(Token name) {
-    if (RESERVED.contains(name.text())) {
+    if (isReserved(name.text())) {
       next--;
       throw unexpected("a value; none only stands for an argument that is not given");
     }
@@ -259,7 +262,7 @@ public final class ExpressionParser {
     if (token.kind() == Kind.QUOTED) {
       return new Value.Text(take().text());
     }
-    if (token.kind() == Kind.NAME && token.text().equalsIgnoreCase("none")) {
+    if (token.kind() == Kind.NAME && NOTHING.contains(token.text())) {
       take();
       return new Value.Nothing();
     }
@@ -297,7 +300,7 @@ public final class ExpressionParser {
       throw unexpected("an integer, the number of an axis");
     }
     int column = peek().column();
-    Expr.Literal literal = (Expr.Literal) number(take(), negative);
+    Expr.Literal literal = (Expr.Literal) Literals.read(take(), negative);
     return CallBinder.axis(literal, column);
   }
 
@@ -306,61 +309,9 @@ public final class ExpressionParser {
     Token token = tokens.get(index);
     return switch (token.kind()) {
       case INTEGER, FLOATING -> true;
-      case NAME -> constant(token.text()) != null && !tokens.get(index + 1).is("(");
+      case NAME -> Literals.isConstant(token.text()) && !tokens.get(index + 1).is("(");
       case QUOTED, SYMBOL, END -> false;
     };
-  }
-
-  /** Value of a name that is a constant, else null. */
-  private static Expr constant(String name) {
-    return switch (name) {
-      case "true", "True" -> Expr.of(true);
-      case "false", "False" -> Expr.of(false);
-      case "inf" -> Expr.of(Double.POSITIVE_INFINITY);
-      case "nan" -> Expr.of(Double.NaN);
-      case "pi" -> Expr.of(Math.PI);
-      default -> null;
-    };
-  }
-
-  private static Expr number(Token token, boolean negative) {
-    return switch (token.kind()) {
-      case INTEGER -> integer(token, negative);
-      case FLOATING -> Expr.of(negative ? -floating(token) : floating(token));
-      default -> negate(constant(token.text()), negative);
-    };
-  }
-
-  private static Expr negate(Expr constant, boolean negative) {
-    if (negative && constant instanceof Expr.Literal(var type, long bits) && type.isFloating()) {
-      return Expr.of(-Scalars.asDouble(type, bits));
-    }
-    return negative ? constant.neg() : constant;
-  }
-
-  private static double floating(Token token) {
-    double value = Double.parseDouble(token.text());
-    if (Double.isInfinite(value)) {
-      throw outOfRange(token, "at most " + Double.MAX_VALUE + ", or inf");
-    }
-    return value;
-  }
-
-  private static Expr integer(Token token, boolean negative) {
-    String text = token.text();
-    boolean hexadecimal = text.startsWith("0x") || text.startsWith("0X");
-    String digits = (negative ? "-" : "") + (hexadecimal ? text.substring(2) : text);
-    try {
-      return Expr.of(Long.parseLong(digits, hexadecimal ? 16 : 10));
-    } catch (NumberFormatException _) {
-      throw outOfRange(token, "a 64-bit integer; write a decimal point for a floating number");
-    }
-  }
-
-  private static ExpressionException outOfRange(Token token, String expected) {
-    return new ExpressionException(
-        "number out of range: number=%s, column=%d, expected=%s"
-            .formatted(token.text(), token.column(), expected));
   }
 
   private void enter() {

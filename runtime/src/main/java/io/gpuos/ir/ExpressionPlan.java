@@ -49,8 +49,9 @@ public record ExpressionPlan(
    * @param operands the tensor of each of the kernel's operands, in the kernel's order
    * @param shape of the iteration space: that of the result for elementwise kernels, that of the
    *     folded value for reductions
-   * @param axes the reduced axes of {@code shape}, ascending; empty for elementwise kernels. The
-   *     result of a reduction has these axes left out or of size 1, in order.
+   * @param axes the reduced axes of {@code shape}, ascending; empty for elementwise kernels and for
+   *     the reduction of a tensor without dimensions. The result of a reduction has these axes left
+   *     out or of size 1.
    */
   public record Step(Kernel kernel, List<Source> operands, List<Long> shape, List<Integer> axes) {
     public Step {

@@ -146,9 +146,9 @@ public enum Function {
   RELU("x", NUMERIC, "maximum(x, 0)"),
   RELU6("x", FLOATING_ONLY, "clamp(x, 0, 6)"),
   LEAKY_RELU("x, slope=0.01", FLOATING_ONLY, "x if x > 0 else slope * x"),
-  ELU("x, alpha=1", FLOATING_ONLY, "x if x > 0 else alpha * (e^x - 1)"),
+  ELU("x, alpha=1", FLOATING_ONLY, "x if x > 0 else alpha * expm1(x)"),
   SELU("x", FLOATING_ONLY, "1.0507009873554805 * elu(x, 1.6732632423543772)"),
-  CELU("x, alpha=1", FLOATING_ONLY, "x if x > 0 else alpha * (e^(x / alpha) - 1)"),
+  CELU("x, alpha=1", FLOATING_ONLY, "x if x > 0 else alpha * expm1(x / alpha)"),
   GELU("x, approximate='none'", FLOATING_ONLY, "x / 2 * (1 + erf(x / sqrt(2)))"),
   GELU_TANH("x", FLOATING_ONLY, "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))"),
   SILU("x", FLOATING_ONLY, "x * sigmoid(x)", aliases("swish")),
@@ -186,6 +186,7 @@ public enum Function {
 
   private final String functionName = name().toLowerCase(Locale.ROOT);
   private final List<Parameter> parameters;
+  private final int arity;
   private final TypeRule typeRule;
   private final String definition;
   private Optional<Operator> operator = Optional.empty();
@@ -195,6 +196,7 @@ public enum Function {
 
   Function(String parameters, TypeRule typeRule, String definition, Column... columns) {
     this.parameters = Parameter.parseList(parameters);
+    this.arity = (int) this.parameters.stream().filter(p -> !p.selects()).count();
     this.typeRule = typeRule;
     this.definition = definition;
     for (Column column : columns) {
@@ -229,7 +231,7 @@ public enum Function {
 
   /** How many arguments a {@link Kernel.Node.Apply} of this function has. */
   public int arity() {
-    return (int) parameters.stream().filter(parameter -> !parameter.selects()).count();
+    return arity;
   }
 
   public TypeRule typeRule() {

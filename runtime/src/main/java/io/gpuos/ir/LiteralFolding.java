@@ -51,7 +51,7 @@ final class LiteralFolding {
               Function.SUB, (a, b) -> a - b,
               Function.MUL, (a, b) -> a * b,
               Function.DIV, (a, b) -> a / b,
-              Function.POW, StrictMath::pow,
+              Function.POW, LiteralFolding::pow,
               Function.MAXIMUM, StrictMath::max,
               Function.MINIMUM, StrictMath::min,
               Function.ATAN2, StrictMath::atan2,
@@ -128,6 +128,12 @@ final class LiteralFolding {
           "integer literals overflow: function=%s, expected=a 64-bit result, or a decimal point"
               .formatted(function.functionName()));
     }
+  }
+
+  /** Python's power, which is C's: 1 for a base of 1, and of -1 with an infinite exponent. */
+  private static double pow(double base, double exponent) {
+    boolean one = base == 1 || (base == -1 && Double.isInfinite(exponent));
+    return one ? 1 : StrictMath.pow(base, exponent);
   }
 
   /** The power for an {@code exponent} >= 0; from base 2 on it overflows within 63 rounds. */

@@ -46,7 +46,7 @@ final class Planner {
 
   ExpressionPlan plan(List<TensorType> inputs) {
     List<Integer> reachable = reachable();
-    reachable.forEach(this::cutArguments);
+    cutUntilAllFit(reachable);
     targets(reachable).forEach((node, targets) -> targets.forEach(target -> emit(node, target)));
     flush(List.copyOf(pending.values()));
     return new ExpressionPlan(
@@ -74,17 +74,48 @@ final class Planner {
     return nodes.reversed();
   }
 
-  /** Puts arguments of {@code node} into memory until one kernel can compute it. */
-  private void cutArguments(int node) {
-    if (!graph.node(node).elementwise()) {
+  /**
+   * Cuts until one kernel can compute any node from what lies in memory. A cut adds a source to
+   * nodes that were looked at before, so this goes on until a round finds nothing to cut.
+   */
+  private void cutUntilAllFit(List<Integer> reachable) {
+    int before;
+    do {
+      before = cuts.size();
+      int[] nodes = new int[graph.size()];
+      int[] sources = new int[graph.size()];
+      reachable.forEach(node -> cutArguments(node, nodes, sources));
+    } while (cuts.size() > before);
+  }
+
+  /**
+   * Puts arguments of {@code node} into memory until one kernel can compute it.
+   *
+   * @param nodes upper bounds of the sizes of regions, which save computing most of them
+   * @param sources upper bounds of their numbers of sources
+   */
+  private void cutArguments(int node, int[] nodes, int[] sources) {
+    TypedNode typed = graph.node(node);
+    nodes[node] = 1;
+    sources[node] = typed.operation() instanceof Operation.Constant ? 0 : 1;
+    if (!typed.elementwise()) {
+      return;
+    }
+    sources[node] = 0;
+    for (int argument : typed.arguments()) {
+      nodes[node] += cuts.contains(argument) ? 1 : nodes[argument];
+      sources[node] += cuts.contains(argument) ? 1 : sources[argument];
+    }
+    if (nodes[node] <= ExpressionPlan.MAX_NODES && sources[node] <= Kernel.MAX_INPUTS) {
       return;
     }
     Region region = region(List.of(node), this::mustBeRead);
     while (!region.fits(1)) {
-      boolean manySources = region.sources().size() > Kernel.MAX_INPUTS;
-      cuts.add(largestArgument(node, manySources));
+      cuts.add(largestArgument(node, region.sources().size() > Kernel.MAX_INPUTS));
       region = region(List.of(node), this::mustBeRead);
     }
+    nodes[node] = region.nodes().size();
+    sources[node] = region.sources().size();
   }
 
   private int largestArgument(int node, boolean bySources) {
@@ -186,14 +217,16 @@ final class Planner {
         shape, new Group(append(group.nodes(), node), append(group.targets(), target), region));
   }
 
-  /** The region of values that one step is to compute, or null if they do not fit into one. */
+  /**
+   * The region of values that one step is to compute, or null if they do not fit into one. A single
+   * value always fits, if need be by computing again what an output already holds.
+   */
   private Region joint(List<Integer> nodes) {
     Region reading = region(nodes, this::mayBeRead);
     if (reading.fits(nodes.size())) {
       return reading;
     }
-    Region computing = region(nodes, this::mustBeRead);
-    return computing.fits(nodes.size()) ? computing : null;
+    return nodes.size() == 1 ? region(nodes, this::mustBeRead) : null;
   }
 
   private static <T> List<T> append(List<T> list, T element) {

@@ -157,6 +157,7 @@ final class Typer {
         Shapes.broadcast(
             nodes.stream().map(TypedNode::shape).toList(),
             () -> "function=" + function.functionName() + ", " + shapes(call, nodes));
+    Shapes.checkSize(shape, type);
     return graph.add(new TypedNode(new Operation.Apply(function), type, shape, converted, scalar));
   }
 

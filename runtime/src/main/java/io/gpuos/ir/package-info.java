@@ -14,9 +14,9 @@
  *   <li>{@code Typer} gives each part its type and shape, by PyTorch's rules ({@code Promotion},
  *       {@link io.gpuos.ir.TypeRule}), makes every conversion a node, and computes what consists of
  *       literals only. Equal parts become one node.
- *   <li>{@code Planner} cuts the graph into steps: elementwise work is fused into the reduction that
- *       consumes it, values of one shape share a kernel, and whatever exceeds the limits of a kernel
- *       goes through temporaries.
+ *   <li>{@code Planner} cuts the graph into steps: elementwise work is fused into the reduction
+ *       that consumes it, values of one shape share a kernel, and whatever exceeds the limits of a
+ *       kernel goes through temporaries.
  *   <li>{@link io.gpuos.ir.Kernel} is the contract with the code generators; {@link
  *       io.gpuos.ir.Verifier} checks every one, {@link io.gpuos.ir.KernelText} writes it down.
  * </ol>
@@ -33,8 +33,8 @@
  *   <li>An integer literal that its type cannot hold is an error; PyTorch wraps it.
  *   <li>{@code any} and {@code all} of uint8 give bool; {@code argmax} folds several axes at once.
  *   <li>{@code sign} of NaN is NaN; PyTorch gives 0.
- *   <li>An integer divided by zero gives 0, and a shift by a negative count or by the width and more
- *       gives 0 to the left and the sign to the right.
+ *   <li>An integer divided by zero gives 0, and a shift by a negative count or by the width and
+ *       more gives 0 to the left and the sign to the right.
  * </ul>
  *
  * <p>All types here are immutable and free of locks; all static methods may be called from any

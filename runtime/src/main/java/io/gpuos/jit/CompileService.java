@@ -123,21 +123,26 @@ public final class CompileService implements AutoCloseable {
       shared.increment();
       return first.thenApply(byte[]::clone);
     }
-    mine.whenComplete((_, _) -> underWay.remove(request, mine));
     try {
       threads.execute(() -> complete(mine, request));
     } catch (RejectedExecutionException _) {
+      underWay.remove(request, mine);
       mine.completeExceptionally(closed());
     }
     return mine.thenApply(byte[]::clone);
   }
 
   private void complete(CompletableFuture<byte[]> future, CompileRequest request) {
+    // No longer under way before anybody sees the end: who asks after that starts afresh, and is
+    // answered from disk, or may succeed where this one failed.
     try {
-      future.complete(load(request));
+      byte[] code = load(request);
+      underWay.remove(request, future);
+      future.complete(code);
     } catch (Throwable e) {
       // An error too must reach whoever waits; the thread has nobody else to tell.
       failures.increment();
+      underWay.remove(request, future);
       future.completeExceptionally(e);
     }
   }

@@ -1,6 +1,7 @@
 package io.gpuos.npy;
 
 import io.gpuos.error.FileFormatException;
+import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,17 @@ public final class NpyFile {
    */
   public static NpyArray read(Path file, Arena arena) {
     return new NpyReader(file, arena).read();
+  }
+
+  /**
+   * Checks that {@link #write} could write a tensor of this type to this path now, by making and
+   * removing an empty file beside it: for callers with much to do before they have something to
+   * write.
+   *
+   * @throws FileFormatException as {@link #write}
+   */
+  public static void requireWritable(Path file, DType dtype) {
+    new NpyWriter(file, NpyWriter.CHUNK_BYTES).requireWritable(dtype);
   }
 
   /**

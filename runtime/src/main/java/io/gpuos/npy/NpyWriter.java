@@ -38,12 +38,23 @@ final class NpyWriter {
   }
 
   void write(Layout layout, MemorySegment memory, long offset) {
-    if (layout.dtype() == DType.BF16) {
+    requirePlace(layout.dtype());
+    writeAside(channel -> writeAll(channel, layout, memory, offset), true);
+  }
+
+  /** Everything that {@link #write} asks for, up to the last step. */
+  void requireWritable(DType dtype) {
+    requirePlace(dtype);
+    writeAside(_ -> {}, false);
+  }
+
+  private void requirePlace(DType dtype) {
+    if (dtype == DType.BF16) {
       throw NpyErrors.refused(
           "element type has no .npy form",
           file,
           "dtype=BF16",
-          "another type: convert to F32 first");
+          "another type; convert the result: cast(x, f32)");
     }
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       String found = Files.isDirectory(file) ? "found=a directory" : "found=no regular file";
@@ -54,25 +65,31 @@ final class NpyWriter {
       throw NpyErrors.refused(
           "cannot write", file, "found=no such directory", "a path in an existing directory");
     }
-    try {
-      writeAside(layout, memory, offset);
-    } catch (IOException e) {
-      throw NpyErrors.failed("cannot write", file, e);
-    }
   }
 
-  private void writeAside(Layout layout, MemorySegment memory, long offset) throws IOException {
-    Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
-    String suffix = Long.toUnsignedString(ThreadLocalRandom.current().nextLong(), 36);
-    Path aside = target.resolveSibling(".gpuos-" + suffix + ".tmp");
+  private interface Contents {
+    void writeTo(FileChannel channel) throws IOException;
+  }
+
+  /** Writes a file beside the target and, if asked for, lets it take the target's place. */
+  private void writeAside(Contents contents, boolean rename) {
     try {
-      try (FileChannel channel = FileChannel.open(aside, CREATE_NEW, WRITE)) {
-        writeAll(channel, layout, memory, offset);
+      Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+      String suffix = Long.toUnsignedString(ThreadLocalRandom.current().nextLong(), 36);
+      Path aside = target.resolveSibling(".gpuos-" + suffix + ".tmp");
+      try {
+        try (FileChannel channel = FileChannel.open(aside, CREATE_NEW, WRITE)) {
+          contents.writeTo(channel);
+        }
+        if (rename) {
+          Files.move(aside, target, ATOMIC_MOVE);
+        }
+      } finally {
+        // Gone already if it was renamed.
+        Files.deleteIfExists(aside);
       }
-      Files.move(aside, target, ATOMIC_MOVE);
-    } finally {
-      // Gone already if it was renamed.
-      Files.deleteIfExists(aside);
+    } catch (IOException e) {
+      throw NpyErrors.failed("cannot write", file, e);
     }
   }
 

@@ -1,15 +1,16 @@
 package io.gpuos.queue;
 
 /**
- * The bytes one tensor touches, resolved to regions once and again only after a split. Held by the
- * tensor, so that registering a task looks nothing up. Guarded by the ring's ordering section.
+ * The bytes one tensor touches, resolved to regions once and again only after a split. Immutable
+ * but for that memo, which the ring's ordering section guards.
  */
 public final class Access {
 
   private final RegionMap map;
   private final long begin;
   private final long end;
-  private Region[] regions;
+  private int[] offsets;
+  private int version;
 
   /**
    * @param map history of the allocation
@@ -19,30 +20,29 @@ public final class Access {
   public Access(RegionMap map, long begin, long end) {
     if (begin < 0 || end < begin || end > map.bytes()) {
       throw new IllegalArgumentException(
-          "access outside its allocation: begin=" + begin + ", end=" + end + ", expected=within "
-              + map.bytes() + " bytes");
+          "access outside its allocation: begin=%d, end=%d, expected=within %d bytes"
+              .formatted(begin, end, map.bytes()));
     }
     this.map = map;
     this.begin = begin;
     this.end = end;
   }
 
-  /** Current regions; allocates only when a new view has split one of them. */
-  Region[] regions(long completedThrough) {
-    Region[] current = regions;
-    if (current == null || isStale(current)) {
-      current = begin == end ? new Region[0] : map.resolve(begin, end, completedThrough);
-      regions = current;
-    }
-    return current;
+  /** The same bytes of another history. */
+  Access in(RegionMap other) {
+    return new Access(other, begin, end);
   }
 
-  private static boolean isStale(Region[] regions) {
-    for (Region region : regions) {
-      if (region.stale) {
-        return true;
-      }
+  RegionMap map() {
+    return map;
+  }
+
+  /** Offsets of the regions in the map's state; allocates only when a split made it necessary. */
+  int[] offsets(long completedThrough) {
+    if (offsets == null || version != map.version) {
+      offsets = map.resolve(begin, end, completedThrough);
+      version = map.version;
     }
-    return false;
+    return offsets;
   }
 }

@@ -8,9 +8,9 @@ import java.util.function.BooleanSupplier;
 /**
  * Host side of the lease: launches the workers when there is work and they have parked.
  *
- * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with a
- * full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence, and
- * look at the ring once more. One of the two sees the other. Workers that leave with work
+ * <p>Handshake with the workers (see {@link ControlRecord}): a submitter publishes its record with
+ * a full fence and then reads {@code parked_epoch}; the workers write {@code parked_epoch}, fence,
+ * and look at the ring once more. One of the two sees the other. Workers that leave with work
  * outstanding (their time is up, or a yield was asked) are launched again by whoever waits, or by
  * the keeper, a thread that starts with the first launch and looks every quarter of a millisecond
  * while workers are resident.
@@ -26,8 +26,9 @@ public final class Lease implements AutoCloseable {
     void launch(long epoch);
 
     /**
-     * Looks whether the workers are still alive; called by the keeper every quarter of a millisecond
-     * while they are resident, never during a launch. Reports a failure to the completions itself.
+     * Looks whether the workers are still alive; called by the keeper every quarter of a
+     * millisecond while they are resident, never during a launch. Reports a failure to the
+     * completions itself.
      */
     default void check() {}
   }
@@ -66,16 +67,9 @@ public final class Lease implements AutoCloseable {
     }
   }
 
-  /** Read before {@link #epoch}, which only grows; with the memory gone, all have parked. */
+  /** Read before {@link #epoch}, which only grows. */
   private long parkedEpoch() {
-    try {
-      return control.longVolatile(ControlRecord.PARKED_EPOCH);
-    } catch (IllegalStateException e) {
-      if (!closed) {
-        throw e;
-      }
-      return epoch;
-    }
+    return control.longVolatile(ControlRecord.PARKED_EPOCH);
   }
 
   /** Number of launches so far. */
@@ -88,9 +82,9 @@ public final class Lease implements AutoCloseable {
     return epoch;
   }
 
-  /** Whether the workers of the last launch mean to leave or have left. */
+  /** Whether the workers of the last launch mean to leave or have left; true once closed. */
   public boolean parked() {
-    return parkedEpoch() == epoch;
+    return closed || parkedEpoch() == epoch;
   }
 
   private void launchIfParked() {

@@ -26,7 +26,7 @@ public final class RingMemory {
    * Lays the ring out in {@code memory} and fills it as if every task before {@code firstSequence}
    * had been completed, so that a slot's content is always that of the previous lap.
    *
-   * @param memory at least {@link #bytes} bytes, aligned to 256 bytes, alive as long as the device
+   * @param memory at least {@link #bytes} bytes, aligned to 256 bytes, kept alive by this object
    * @param capacity a power of two from 2 to 32768, so that a distance fits 16 bits
    * @param firstSequence where counting starts; any value, also just below a wrap
    */

@@ -19,17 +19,36 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class SubmissionRing {
 
-  /** Returned by {@link #trySubmit} when the ring has no room. No sequence can be mistaken for it. */
+  /**
+   * Returned by {@link #trySubmit} when the ring has no room. No sequence can be mistaken for it.
+   */
   public static final boolean REFUSED = false;
 
+  /** Invocations that {@link #submitAll} submits in one stay in the ordering section. */
+  private static final int GROUP = 32;
+
+  /** Invocations of an analysed batch between two looks whether the workers are awake. */
+  private static final int WAKE_EVERY = 256;
+
+  /** Image of a record without a task: {@link TaskRecord#OPERATOR_NOTHING}, linear, no positions. */
+  private static final long[] NOTHING = nothing();
+
   private static final VarHandle SECTION;
+  private static final VarHandle TAIL;
 
   static {
     try {
       SECTION = MethodHandles.lookup().findVarHandle(SubmissionRing.class, "section", int.class);
+      TAIL = MethodHandles.lookup().findVarHandle(SubmissionRing.class, "tail", long.class);
     } catch (ReflectiveOperationException e) {
       throw new ExceptionInInitializerError(e);
     }
+  }
+
+  private static long[] nothing() {
+    long[] image = new long[TaskRecord.BYTES / Long.BYTES];
+    image[TaskRecord.COUNT / Long.BYTES] = (long) TaskRecord.FLAG_LINEAR << 32;
+    return image;
   }
 
   private final RingMemory memory;
@@ -41,10 +60,17 @@ public final class SubmissionRing {
   @SuppressWarnings("unused") // through SECTION: 0 open, 1 taken
   private int section;
 
-  // Guarded by the ordering section; tail is also read outside it.
-  private volatile long tail;
+  // Guarded by the ordering section. Read outside it through TAIL, and written with release, which
+  // unlike a volatile write costs no fence.
+  private long tail;
+
   private long completedThrough;
   private final Dependencies dependencies = new Dependencies();
+
+  // A batch whose accesses are not registered yet, see settle(); guarded by the section.
+  private AnalysedBatch unregistered;
+  private long unregisteredFirst;
+
   private volatile boolean closed;
 
   /**
@@ -66,12 +92,12 @@ public final class SubmissionRing {
 
   /** The next sequence to be taken. */
   public long tail() {
-    return tail;
+    return (long) TAIL.getAcquire(this);
   }
 
   /** Whether some submitted task is not complete. */
   public boolean outstanding() {
-    return tail - 1 - completions.through() > 0;
+    return tail() - 1 - completions.through() > 0;
   }
 
   /** Most tiles one submission may have, over all its invocations. */
@@ -141,11 +167,11 @@ public final class SubmissionRing {
       // Distances for the first tile; each further tile is one further away from them.
       after0 = dependencies.after0(first);
       after1 = dependencies.after1(first);
-      tail = first + tiles;
+      TAIL.setRelease(this, first + tiles);
     } finally {
       leave();
     }
-    publish(invocation, first, after0, after1);
+    publish(invocation, first, after0, after1, true);
     lease.wake();
     return first + tiles - 1;
   }
@@ -153,26 +179,178 @@ public final class SubmissionRing {
   /** Called inside the ordering section, which it keeps until all records are written. */
   private long submitEntered(Invocation[] invocations) {
     try {
-      for (Invocation invocation : invocations) {
-        long first = tail;
-        register(invocation, first, first + invocation.tiles - 1);
-        tail = first + invocation.tiles;
-        publish(invocation, first, dependencies.after0(first), dependencies.after1(first));
-      }
-      return tail - 1;
+      return submitRange(invocations, 0, invocations.length);
     } finally {
       leave();
       lease.wake();
     }
   }
 
+  /**
+   * Submits a batch whose inner dependencies are known. While nothing else is outstanding, that is
+   * all there is to know: nothing is registered, and each task costs little more than its record.
+   * Otherwise as {@link #submitAll}.
+   *
+   * @return sequence of the last tile of the last invocation
+   */
+  public long submit(AnalysedBatch batch) {
+    if (batch.records > memory.capacity()) {
+      return submitAll(batch.invocations);
+    }
+    enterOpen();
+    settle();
+    long first = tail;
+    completedThrough = completions.through();
+    if (first - 1 - completedThrough > 0) {
+      leave();
+      return submitAll(batch.invocations);
+    }
+    unregistered = batch;
+    unregisteredFirst = first;
+    TAIL.setRelease(this, first + batch.records);
+    leave();
+    publish(batch, first);
+    return first + batch.records - 1;
+  }
+
+  private void publish(AnalysedBatch batch, long first) {
+    int records = batch.records;
+    int written = 0;
+    try {
+      while (written < records) {
+        int end = Math.min(written + WAKE_EVERY, records);
+        for (; written < end; written++) {
+          int at = written * batch.stride;
+          writeImage(batch.images, at, first + written, batch.images[at + 1], written == end - 1);
+        }
+        // Between groups, so that parked workers start while the rest is being written.
+        lease.wake();
+      }
+    } finally {
+      if (written < records) {
+        for (; written < records; written++) {
+          // Nothing to run, but the same tasks to wait for, see bury().
+          writeImage(batch.images, written * batch.stride, first + written, 0, true);
+        }
+        lease.wake();
+      }
+    }
+  }
+
+  /**
+   * Writes a record that is complete but for sequence and stamps; each sector's stamp last.
+   *
+   * @param what operator and space
+   */
+  private void writeImage(long[] images, int at, long sequence, long what, boolean fenced) {
+    long slot = memory.slot(sequence);
+    long stamp = sequence & 0xffffffffL;
+    long flags = images[at + 2];
+    for (int sector = (int) (flags >>> 32 + TaskRecord.SECTORS_SHIFT); sector > 0; sector--) {
+      long target = slot + sector * TaskRecord.SECTOR_BYTES;
+      int source = at + sector * TaskRecord.SECTOR_BYTES / Long.BYTES;
+      records.putLongPlain(target + 8, images[source + 1]);
+      records.putLongPlain(target + 16, images[source + 2]);
+      records.putLongPlain(target + 24, images[source + 3]);
+      records.putLongRelease(target, images[source] | stamp);
+    }
+    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, what);
+    records.putLongPlain(slot + TaskRecord.COUNT, flags);
+    records.putLongPlain(slot + TaskRecord.operand(0), images[at + 3]);
+    if (fenced) {
+      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+    } else {
+      records.putLongRelease(slot + TaskRecord.SEQUENCE, sequence);
+    }
+  }
+
+  /**
+   * Registers what an analysed batch reads and writes, if it is still running: its submission left
+   * that for whoever comes next, which under a submit-and-wait rhythm is nobody.
+   */
+  private void settle() {
+    AnalysedBatch batch = unregistered;
+    if (batch == null) {
+      return;
+    }
+    unregistered = null;
+    completedThrough = completions.through();
+    long first = unregisteredFirst;
+    if (first + batch.records - 1 - completedThrough <= 0) {
+      return;
+    }
+    for (Invocation invocation : batch.invocations) {
+      register(invocation, first, first + invocation.tiles - 1);
+      first += invocation.tiles;
+    }
+  }
+
+  /** Inside the ordering section. The last record is published with a fence. */
+  private long submitRange(Invocation[] invocations, int from, int to) {
+    for (int k = from; k < to; k++) {
+      Invocation invocation = invocations[k];
+      long first = tail;
+      register(invocation, first, first + invocation.tiles - 1);
+      TAIL.setRelease(this, first + invocation.tiles);
+      int after0 = dependencies.after0(first);
+      publish(invocation, first, after0, dependencies.after1(first), k == to - 1);
+    }
+    return tail - 1;
+  }
+
+  /**
+   * Submits many invocations in order, a few dozen at a time: cheaper than one by one, because a
+   * group shares the ordering section and the fence. Tasks of other threads may come between
+   * groups.
+   *
+   * @return sequence of the last tile of the last one
+   * @throws RingFullException if there is no room within the configured wait; what was submitted
+   *     before stays submitted
+   */
+  public long submitAll(Invocation[] invocations) {
+    long last = beforeAll();
+    for (int from = 0; from < invocations.length; ) {
+      int to = from;
+      int tiles = 0;
+      do {
+        tiles += invocations[to++].tiles;
+      } while (to < invocations.length
+          && to - from < GROUP
+          && tiles + invocations[to].tiles <= maxTiles());
+      if (!enterWithRoom(tiles)) {
+        awaitRoom(tiles);
+      }
+      try {
+        last = submitRange(invocations, from, to);
+      } finally {
+        leave();
+      }
+      lease.wake();
+      from = to;
+    }
+    return last;
+  }
+
   /** Writes the records of claimed sequences {@code first} and following. */
-  private void publish(Invocation invocation, long first, int after0, int after1) {
+  private void publish(Invocation invocation, long first, int after0, int after1, boolean fenced) {
     int tiles = invocation.tiles;
     int written = 0;
     try {
-      for (; written < tiles; written++) {
-        write(invocation, written, first + written, after0, after1, written == tiles - 1);
+      write(invocation, invocation.image, 0, first, after0, after1, fenced && tiles == 1);
+      written = 1;
+      if (tiles > 1) {
+        long[][] images = invocation.tileImages();
+        for (; written < tiles; written++) {
+          boolean last = written == tiles - 1;
+          write(
+              invocation,
+              images[written],
+              written,
+              first + written,
+              after0,
+              after1,
+              fenced && last);
+        }
       }
     } finally {
       if (written < tiles) {
@@ -182,55 +360,80 @@ public final class SubmissionRing {
     }
   }
 
+  /** Notes what the tasks {@code first..last} read and write, and collects what they wait for. */
   private void register(Invocation invocation, long first, long last) {
     long completed = completedThrough;
     dependencies.reset(completed);
+    if (!invocation.isResolved()) {
+      invocation.resolve(completed);
+    }
+    RegionMap[] maps = invocation.maps;
+    int[] resolved = invocation.resolved;
+    int reads = invocation.reads.length;
+    if (!invocation.simple) {
+      registerRegions(invocation, first, last, completed);
+      return;
+    }
+    for (int k = 0; k < reads; k++) {
+      maps[k].read(resolved[2 * k], first, last, completed, dependencies);
+    }
+    for (int k = reads; k < maps.length; k++) {
+      maps[k].write(resolved[2 * k], first, last, completed, dependencies);
+    }
+  }
+
+  /** The same for operands of several regions, or none. */
+  private void registerRegions(Invocation invocation, long first, long last, long completed) {
     for (Access access : invocation.reads) {
-      for (Region region : access.regions(completed)) {
-        if (region.written) {
-          dependencies.add(region.writeFirst, region.writeLast);
-        }
+      for (int offset : access.offsets(completed)) {
+        access.map().read(offset, first, last, completed, dependencies);
       }
     }
     for (Access access : invocation.writes) {
-      for (Region region : access.regions(completed)) {
-        if (region.written) {
-          dependencies.add(region.writeFirst, region.writeLast);
-        }
-        if (region.read) {
-          dependencies.add(region.readFirst, region.readLast);
-        }
-      }
-    }
-    for (Access access : invocation.reads) {
-      for (Region region : access.regions(completed)) {
-        region.noteRead(first, last);
-      }
-    }
-    for (Access access : invocation.writes) {
-      for (Region region : access.regions(completed)) {
-        region.noteWrite(first, last);
+      for (int offset : access.offsets(completed)) {
+        access.map().write(offset, first, last, completed, dependencies);
       }
     }
   }
 
-  /** Writes one record: each sector's words before its stamp, the sequence last. */
+  /**
+   * Writes one record: each sector's words before its stamp, the sequence last.
+   *
+   * @param image the tile's record, without stamps and dependencies
+   * @param after0 dependencies of the first tile; this one is {@code tile} further away from them
+   * @param fenced whether a full fence follows the publication
+   */
   private void write(
-      Invocation invocation, int tile, long sequence, int after0, int after1, boolean fenced) {
+      Invocation invocation,
+      long[] image,
+      int tile,
+      long sequence,
+      int after0,
+      int after1,
+      boolean fenced) {
     long slot = memory.slot(sequence);
-    long[] operands = invocation.operands;
-    for (int k = 0; k < operands.length; k++) {
-      records.putLongPlain(slot + TaskRecord.operand(k), invocation.operand(k, tile));
+    long stamp = sequence & 0xffffffffL;
+    int sectors = invocation.sectors;
+    if (after0 != 0) {
+      sectors = Math.max(sectors, after1 != 0 ? 2 : 1);
     }
-    if (invocation.sectors >= 3) {
-      records.putIntPlain(slot + TaskRecord.FIRST, invocation.first(tile));
+    if (sectors >= 1) {
+      if (sectors >= 2) {
+        if (sectors >= 3) {
+          putOperands(slot + TaskRecord.STAMP_3, image, 13);
+          long position = (long) invocation.first(tile) << 32;
+          records.putLongRelease(slot + TaskRecord.STAMP_3, position | stamp);
+        }
+        putOperands(slot + TaskRecord.STAMP_2, image, 9);
+        records.putLongRelease(slot + TaskRecord.STAMP_2, shifted(after1, tile) << 32 | stamp);
+      }
+      putOperands(slot + TaskRecord.STAMP_1, image, 5);
+      records.putLongRelease(slot + TaskRecord.STAMP_1, shifted(after0, tile) << 32 | stamp);
     }
-    int sectors = stamp(slot, sequence, tile, invocation.sectors, after0, after1);
-    records.putIntPlain(slot + TaskRecord.LOGICAL_OPERATOR, invocation.operator);
-    records.putIntPlain(slot + TaskRecord.SPACE, invocation.space);
-    records.putIntPlain(slot + TaskRecord.COUNT, invocation.count(tile));
-    records.putIntPlain(
-        slot + TaskRecord.FLAGS, invocation.flags | sectors << TaskRecord.SECTORS_SHIFT);
+    long flags = (long) sectors << TaskRecord.SECTORS_SHIFT + 32;
+    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, image[1]);
+    records.putLongPlain(slot + TaskRecord.COUNT, image[2] | flags);
+    records.putLongPlain(slot + TaskRecord.operand(0), image[3]);
     if (fenced) {
       records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
     } else {
@@ -238,28 +441,18 @@ public final class SubmissionRing {
     }
   }
 
-  /**
-   * Writes what a tile waits for, and the stamps of the sectors after the first.
-   *
-   * @param needed sectors after the first that hold operands
-   * @param after0 for the first tile; each further tile is one further away
-   * @return sectors after the first that are in use
-   */
-  private int stamp(long slot, long sequence, int tile, int needed, int after0, int after1) {
-    int sectors = Math.max(needed, after1 != 0 ? 2 : after0 != 0 ? 1 : 0);
-    int distance = tile * 0x10001;
-    if (sectors >= 1) {
-      records.putIntPlain(slot + TaskRecord.AFTER_0, after0 == 0 ? 0 : after0 + distance);
-      records.putIntRelease(slot + TaskRecord.STAMP_1, (int) sequence);
+  /** The three operands of a sector, which follow its stamp; none if only dependencies need it. */
+  private void putOperands(long sector, long[] image, int word) {
+    if (word >= image.length) {
+      return;
     }
-    if (sectors >= 2) {
-      records.putIntPlain(slot + TaskRecord.AFTER_1, after1 == 0 ? 0 : after1 + distance);
-      records.putIntRelease(slot + TaskRecord.STAMP_2, (int) sequence);
-    }
-    if (sectors >= 3) {
-      records.putIntRelease(slot + TaskRecord.STAMP_3, (int) sequence);
-    }
-    return sectors;
+    records.putLongPlain(sector + 8, image[word]);
+    records.putLongPlain(sector + 16, image[word + 1]);
+    records.putLongPlain(sector + 24, image[word + 2]);
+  }
+
+  private static long shifted(int after, int tile) {
+    return after == 0 ? 0 : Integer.toUnsignedLong(after + tile * 0x10001);
   }
 
   /**
@@ -269,13 +462,7 @@ public final class SubmissionRing {
    */
   private void bury(Invocation invocation, int tile, long first, int after0, int after1) {
     for (int k = tile; k < invocation.tiles; k++) {
-      long slot = memory.slot(first + k);
-      int sectors = stamp(slot, first + k, k, 0, after0, after1);
-      records.putIntPlain(slot + TaskRecord.LOGICAL_OPERATOR, TaskRecord.OPERATOR_NOTHING);
-      records.putIntPlain(slot + TaskRecord.COUNT, 0);
-      records.putIntPlain(
-          slot + TaskRecord.FLAGS, TaskRecord.FLAG_LINEAR | sectors << TaskRecord.SECTORS_SHIFT);
-      records.putLongFenced(slot + TaskRecord.SEQUENCE, first + k);
+      write(invocation, NOTHING, k, first + k, after0, after1, true);
     }
     lease.wake();
   }
@@ -304,12 +491,8 @@ public final class SubmissionRing {
       throw new IllegalArgumentException(
           "too many tiles: tiles=" + tiles + ", expected=at most " + maxTiles());
     }
-    enter();
-    if (closed) {
-      leave();
-      completions.throwIfFailed();
-      throw new ClosedException("runtime closed: expected=an open runtime; open a new one");
-    }
+    enterOpen();
+    settle();
     long last = tail + tiles - 1;
     if (last - completedThrough > memory.capacity()) {
       completedThrough = completions.through();
@@ -319,6 +502,15 @@ public final class SubmissionRing {
       }
     }
     return true;
+  }
+
+  private void enterOpen() {
+    enter();
+    if (closed) {
+      leave();
+      completions.throwIfFailed();
+      throw new ClosedException("runtime closed: ring=closed, expected=an open runtime");
+    }
   }
 
   private void awaitRoom(int tiles) {
@@ -348,28 +540,18 @@ public final class SubmissionRing {
    * @return false if the deadline passed first
    */
   public boolean awaitAccess(Access access, boolean forWrite, long deadlineNanos) {
-    long last;
+    Uses uses = Uses.NONE;
     enter();
     try {
+      settle();
       completedThrough = completions.through();
-      last = completedThrough;
-      for (Region region : access.regions(completedThrough)) {
-        if (region.written && region.writeLast - last > 0) {
-          last = region.writeLast;
-        }
-        if (forWrite && region.read && region.readLast - last > 0) {
-          last = region.readLast;
-        }
+      for (int offset : access.offsets(completedThrough)) {
+        uses = access.map().usesOf(offset, forWrite, completedThrough, uses);
       }
     } finally {
       leave();
     }
-    return awaitThroughConflicts(last, deadlineNanos);
-  }
-
-  private boolean awaitThroughConflicts(long last, long deadlineNanos) {
-    long from = completions.through() + 1;
-    return from - last > 0 || completions.await(from, last, deadlineNanos);
+    return !uses.any() || completions.await(uses.first(), uses.last(), deadlineNanos);
   }
 
   /** A sequence before which nothing was submitted; always complete. */
@@ -381,15 +563,16 @@ public final class SubmissionRing {
   public Uses uses(RegionMap map) {
     enter();
     try {
+      settle();
       return map.uses(completions.through());
     } finally {
       leave();
     }
   }
 
-  /** A history for memory that the tasks {@code uses} may still be using. */
+  /** A history for {@code bytes} bytes that the tasks {@code uses} may still be using. */
   public RegionMap reuse(long bytes, Uses uses) {
-    RegionMap map = new RegionMap(bytes);
+    RegionMap map = new RegionMap(bytes, beforeAll());
     Uses remaining = uses.after(completions.through());
     if (remaining.any()) {
       map.inherit(remaining);
@@ -399,7 +582,9 @@ public final class SubmissionRing {
 
   /** Waits until everything submitted so far is complete; false if the deadline passed first. */
   public boolean awaitAll(long deadlineNanos) {
-    return awaitThroughConflicts(tail - 1, deadlineNanos);
+    long from = completions.through() + 1;
+    long last = tail() - 1;
+    return from - last > 0 || completions.await(from, last, deadlineNanos);
   }
 
   /** Refuses every later submission. Tasks already submitted are still completed. */

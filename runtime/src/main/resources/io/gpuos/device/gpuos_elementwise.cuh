@@ -83,7 +83,7 @@ template <class Body> GPUOS_OUTLINE void elementwise_linear(const gpuos_task* ta
         count / V, [&](unsigned i) { return Linear<Kinds>{&words, i * V}; });
     done = count / V * V;
   }
-  sweep<Body, 1, groups_in_flight<Body, 1>(8)>(
+  sweep<Body, 1, groups_in_flight<Body, 1>(4)>(
       count - done, [&](unsigned i) { return Linear<Kinds>{&words, done + i}; });
 }
 
@@ -130,24 +130,20 @@ GPUOS_OUTLINE void elementwise_strided(const gpuos_task* task, const gpuos_space
     constexpr int K = decltype(index)::value;
     origin.at[K] = words.of[K];
   });
-  if (Body::weight <= HEAVY && first + count < SHORT_POSITIONS) {
-    // Tiles start at multiples of 256 and end at one or with the space: no group is cut.
-    if (count > blockDim.x && rank > 0 && in_groups<Kinds, V>(words, space, origin.packed)) {
-      sweep<Body, V, groups_in_flight<Body, V>(2 / Kinds::input_words(1))>(count / V, [&](unsigned i) {
-        Scattered<Kinds> site = origin;
-        advance<V, true>(site, space, 0, rank, (unsigned)first / V + i);
-        return site;
-      });
-    } else {
-      sweep<Body, 1, groups_in_flight<Body, 1>(4 / Kinds::input_words(1))>(count, [&](unsigned i) {
-        Scattered<Kinds> site = origin;
-        advance<1, true>(site, space, 0, rank, (unsigned)first + i);
-        return site;
-      });
+  if constexpr (Body::weight <= HEAVY) {
+    if (count > blockDim.x && rank > 0 && first + count < SHORT_POSITIONS &&
+        in_groups<Kinds, V>(words, space, origin.packed)) {
+      // Tiles start at multiples of 256 and end at one or with the space: no group is cut.
+      sweep<Body, V, groups_in_flight<Body, V>(2 / Kinds::input_words(1))>(
+          count / V, [&](unsigned i) {
+            Scattered<Kinds> site = origin;
+            advance<V, true>(site, space, 0, rank, (unsigned)first / V + i);
+            return site;
+          });
+      return;
     }
-    return;
   }
-  sweep<Body, 1, 1>(count, [&](unsigned i) {
+  sweep<Body, 1, groups_in_flight<Body, 1>(2 / Kinds::input_words(1))>(count, [&](unsigned i) {
     Scattered<Kinds> site = origin;
     advance<1, true>(site, space, 0, rank, first + i);
     return site;

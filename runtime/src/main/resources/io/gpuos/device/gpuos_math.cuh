@@ -262,7 +262,8 @@ GPUOS_INLINE long long shift_right(long long a, long long count) {
   return a >> ((unsigned long long)count < 64 ? count : 63);
 }
 
-// ---- Activations: the formulas of PyTorch's CUDA kernels.
+// ---- Activations: the functions of PyTorch's CUDA kernels, in formulas that keep their accuracy
+// where PyTorch's cancel.
 
 GPUOS_INLINE float reciprocal(float x) { return div(1.0f, x); }
 GPUOS_INLINE double reciprocal(double x) { return div(1.0, x); }
@@ -274,7 +275,7 @@ template <class T> GPUOS_INLINE T relu6(T x) { return clamp(x, T(0), T(6)); }
 template <class T> GPUOS_INLINE T hardtanh(T x, T low, T high) { return clamp(x, low, high); }
 template <class T> GPUOS_INLINE T leaky_relu(T x, T slope) { return x > T(0) ? x : x * slope; }
 template <class T> GPUOS_INLINE T hardsigmoid(T x) { return relu6(x + T(3)) * T(1.0 / 6.0); }
-template <class T> GPUOS_INLINE T hardswish(T x) { return x * relu6(x + T(3)) * T(1.0 / 6.0); }
+template <class T> GPUOS_INLINE T hardswish(T x) { return x * hardsigmoid(x); }
 
 template <class T> GPUOS_INLINE T elu(T x, T alpha) { return x > T(0) ? x : alpha * expm1(x); }
 
@@ -288,18 +289,25 @@ template <class T> GPUOS_INLINE T selu(T x) {
   return x > T(0) ? scale * x : scale * alpha * expm1(x);
 }
 
+// x times the normal distribution function, from erfc: erf would cancel for negative x.
 template <class T> GPUOS_INLINE T gelu(T x) {
-  return T(0.5) * x * (T(1) + erf(x * T(0.70710678118654752440)));  // 1 / sqrt(2)
+  return T(0.5) * x * erfc(x * T(-0.70710678118654752440));  // 1 / sqrt(2)
 }
 
+// x (1 + tanh(u)) / 2 as the equal x sigmoid(2 u), which does not cancel.
 template <class T> GPUOS_INLINE T gelu_tanh(T x) {
-  const T scale = T(0.79788456080286535588);  // sqrt(2 / pi)
-  return T(0.5) * x * (T(1) + tanh(scale * (x + T(0.044715) * x * x * x)));
+  const T scale = T(-2 * 0.79788456080286535588);  // sqrt(2 / pi)
+  return x / (T(1) + exp(scale * x * (T(1) + T(0.044715) * x * x)));
 }
 
 template <class T> GPUOS_INLINE T silu(T x) { return x / (T(1) + exp(-x)); }
 
-template <class T> GPUOS_INLINE T mish(T x) { return x * tanh(log1p(exp(x))); }
+// x tanh(log(1 + e^x)), with tanh written out in e^x; beyond 20 that is x.
+template <class T> GPUOS_INLINE T mish(T x) {
+  T power = exp(x);
+  T part = power * (power + T(2));
+  return x > T(20) ? x : x * (part / (part + T(2)));
+}
 
 // The identity above the threshold, where the exponential would overflow and not matter.
 template <class T> GPUOS_INLINE T softplus(T x, T beta, T threshold) {

@@ -14,62 +14,6 @@
 
 namespace gpuos {
 
-using address = unsigned long long;
-
-// ---- Memory, in pieces of 1 to 16 bytes, each aligned to its size.
-//
-// Assembly, because the addresses come as integers and a plain dereference would go through the
-// slower generic path. Volatile keeps loads and stores in program order, which in-place operands
-// rely on. No memory clobber: only tensor elements move here, and nothing else reads those.
-
-template <int BYTES> struct Memory;
-
-template <> struct Memory<1> {
-  GPUOS_INLINE void load(address at, unsigned* w) {
-    asm volatile("ld.global.u8 %0, [%1];" : "=r"(w[0]) : "l"(at));
-  }
-  GPUOS_INLINE void store(address at, const unsigned* w) {
-    asm volatile("st.global.u8 [%0], %1;" ::"l"(at), "r"(w[0]));
-  }
-};
-template <> struct Memory<2> {
-  GPUOS_INLINE void load(address at, unsigned* w) {
-    unsigned short bits;
-    asm volatile("ld.global.u16 %0, [%1];" : "=h"(bits) : "l"(at));
-    w[0] = bits;
-  }
-  GPUOS_INLINE void store(address at, const unsigned* w) {
-    asm volatile("st.global.u16 [%0], %1;" ::"l"(at), "h"((unsigned short)w[0]));
-  }
-};
-template <> struct Memory<4> {
-  GPUOS_INLINE void load(address at, unsigned* w) {
-    asm volatile("ld.global.u32 %0, [%1];" : "=r"(w[0]) : "l"(at));
-  }
-  GPUOS_INLINE void store(address at, const unsigned* w) {
-    asm volatile("st.global.u32 [%0], %1;" ::"l"(at), "r"(w[0]));
-  }
-};
-template <> struct Memory<8> {
-  GPUOS_INLINE void load(address at, unsigned* w) {
-    asm volatile("ld.global.v2.u32 {%0, %1}, [%2];" : "=r"(w[0]), "=r"(w[1]) : "l"(at));
-  }
-  GPUOS_INLINE void store(address at, const unsigned* w) {
-    asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(at), "r"(w[0]), "r"(w[1]));
-  }
-};
-template <> struct Memory<16> {
-  GPUOS_INLINE void load(address at, unsigned* w) {
-    asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
-                 : "l"(at));
-  }
-  GPUOS_INLINE void store(address at, const unsigned* w) {
-    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(w[0]), "r"(w[1]),
-                 "r"(w[2]), "r"(w[3]));
-  }
-};
-
 // ---- V elements of one type, packed as they lie in memory.
 
 template <class Tag, int V> struct Lanes {
@@ -403,9 +347,7 @@ GPUOS_INLINE unsigned long long divide(unsigned long long p, unsigned long long 
   if (((p | size) >> 32) == 0) {
     return (unsigned)p / (unsigned)size;
   }
-  float inverse;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(__ull2float_rn(size)));
-  inverse *= 1.0f - 0x1p-20f;
+  const float inverse = about_reciprocal(__ull2float_rn(size)) * (1.0f - 0x1p-20f);
   unsigned long long quotient = 0;
 #pragma unroll 1
   while (p >= size) {

@@ -268,12 +268,16 @@ GPUOS_INLINE void fold_group(typename Body::reducer::State& state, Group<Body, V
   using Reducer = typename Body::reducer;
   using Value = decltype(Body::value(Element<Body, V>{group, 0, 0}));
   if constexpr (V == 1 || Body::weight <= HEAVY) {
-    Value x[V];
+    constexpr int PART = V * sizeof(Value) <= 32 ? V : 32 / sizeof(Value);  // 8 registers of values
 #pragma unroll
-    for (int lane = 0; lane < V; lane++) {
-      x[lane] = Body::value(Element<Body, V>{group, lane, lane});
+    for (int start = 0; start < V; start += PART) {
+      Value x[PART];
+#pragma unroll
+      for (int lane = 0; lane < PART; lane++) {
+        x[lane] = Body::value(Element<Body, V>{group, start + lane, start + lane});
+      }
+      Reducer::fold(state, x, first + start);
     }
-    Reducer::fold(state, x, first);
   } else {
 #pragma unroll 1
     for (int lane = 0; lane < V; lane++) {
@@ -503,7 +507,7 @@ GPUOS_INLINE void reduce(const gpuos_task* task, const gpuos_space* global, char
   const Words<Kinds> words(task);
   const unsigned kept = space->rank - space->reduced;
   const unsigned count = task->count;
-  const unsigned long long first = task->first * GPUOS_POSITIONS_PER_FIRST;
+  const unsigned long long first = task->first;  // in single positions, for a reduction
   long long n = 1;
 #pragma unroll 1
   for (unsigned dim = kept; dim < space->rank; dim++) {

@@ -10,13 +10,9 @@
 //   I32, I16, I8, U8      int           wrap() cuts a result back to the type's width
 //   BOOL                  bool          any non-zero byte is true; stored as 0 or 1
 //
-// Needs no include: the run-time compiler may have no headers beside it. The half types are
-// converted by the instructions themselves, so cuda_fp16.h and cuda_bf16.h are not needed either.
 #pragma once
 
-#define GPUOS_INLINE static __device__ __forceinline__
-#define GPUOS_OUTLINE static __device__ __noinline__
-#define GPUOS_CONSTEXPR static __host__ __device__ constexpr
+#include "gpuos_ptx.cuh"
 
 namespace gpuos {
 
@@ -25,28 +21,6 @@ GPUOS_INLINE bool is_nan(double x) { return x != x; }
 GPUOS_INLINE bool is_nan(long long) { return false; }
 GPUOS_INLINE bool is_nan(int) { return false; }
 GPUOS_INLINE bool is_nan(bool) { return false; }
-
-// Bits of binary16 and bfloat16 from float: round to nearest even, overflow to infinity, any NaN to
-// the quiet NaN 0x7fff.
-GPUOS_INLINE unsigned half_bits(float x) {
-  unsigned short bits;
-  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
-  return bits;
-}
-
-GPUOS_INLINE float half_value(unsigned bits) {
-  float x;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"((unsigned short)bits));
-  return x;
-}
-
-GPUOS_INLINE unsigned bfloat_bits(float x) {
-  unsigned short bits;
-  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
-  return bits;
-}
-
-GPUOS_INLINE float bfloat_value(unsigned bits) { return __uint_as_float(bits << 16); }
 
 struct F64 {
   using value = double;
@@ -76,7 +50,7 @@ struct BF16 {
   using value = float;
   using word = unsigned;
   static constexpr int bytes = 2;
-  GPUOS_INLINE value decode(word bits) { return bfloat_value(bits); }
+  GPUOS_INLINE value decode(word bits) { return __uint_as_float(bits << 16); }
   GPUOS_INLINE word encode(value x) { return bfloat_bits(x); }
 };
 
@@ -155,10 +129,10 @@ template <> struct Conversion<F32> {
 };
 // To the half types by way of float, as PyTorch: a double is rounded twice.
 template <> struct Conversion<F16> {
-  template <class S> GPUOS_INLINE float from(S x) { return half_value(half_bits((float)x)); }
+  template <class S> GPUOS_INLINE float from(S x) { return F16::decode(half_bits((float)x)); }
 };
 template <> struct Conversion<BF16> {
-  template <class S> GPUOS_INLINE float from(S x) { return bfloat_value(bfloat_bits((float)x)); }
+  template <class S> GPUOS_INLINE float from(S x) { return BF16::decode(bfloat_bits((float)x)); }
 };
 template <> struct Conversion<I64> {
   template <class S> GPUOS_INLINE long long from(S x) { return to_long(x); }

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -35,6 +36,9 @@ public final class FakeDriver implements SymbolLookup {
   static final long CONTEXT = 0xC0DE_0000_0001L;
   static final long STREAM = 0x57EA_0000_0001L;
   static final long EVENT = 0xEEEE_0000_0001L;
+  private static final long LINKER = 0x11AA;
+  private final ByteArrayOutputStream linked = new ByteArrayOutputStream();
+  private final List<MemorySegment> images = new ArrayList<>();
   static final long MODULE = 0x30D0_0000_0001L;
   static final long FUNCTION = 0xF00D_0000_0001L;
 
@@ -267,13 +271,12 @@ public final class FakeDriver implements SymbolLookup {
     return inContext("cuMemGetInfo_v2");
   }
 
-  public int cuMemHostAlloc(MemorySegment out, long bytes, int flags) {
-    int result = flags == 3 ? inContext("cuMemHostAlloc") : 1;
-    return result != 0 ? result : giveLong(0, out, arena.allocate(bytes, 4096).address());
+  public int cuMemHostRegister_v2(MemorySegment address, long bytes, int flags) {
+    return flags == 3 ? inContext("cuMemHostRegister_v2") : 1;
   }
 
-  public int cuMemFreeHost(MemorySegment address) {
-    return inContext("cuMemFreeHost");
+  public int cuMemHostUnregister(MemorySegment address) {
+    return inContext("cuMemHostUnregister");
   }
 
   public int cuMemHostGetDevicePointer_v2(MemorySegment out, MemorySegment host, int flags) {
@@ -441,6 +444,40 @@ public final class FakeDriver implements SymbolLookup {
     }
     giveLong(0, bytes, 24);
     return giveLong(inContext("cuModuleGetGlobal_v2"), out, 0xABCDEF00L);
+  }
+
+  public int cuLinkCreate_v2(
+      int count, MemorySegment options, MemorySegment values, MemorySegment out) {
+    return giveLong(inContext("cuLinkCreate_v2"), out, LINKER);
+  }
+
+  /** Linking, here, is putting the objects one after another. */
+  public int cuLinkAddData_v2(
+      long state,
+      int type,
+      MemorySegment data,
+      long bytes,
+      MemorySegment name,
+      int count,
+      MemorySegment options,
+      MemorySegment values) {
+    if (state != LINKER || type != 0 || text(name).isEmpty()) {
+      return 1; // CUDA_ERROR_INVALID_VALUE
+    }
+    linked.writeBytes(data.reinterpret(bytes).toArray(JAVA_BYTE));
+    return inContext("cuLinkAddData_v2");
+  }
+
+  public int cuLinkComplete(long state, MemorySegment image, MemorySegment bytes) {
+    MemorySegment all = Arena.ofAuto().allocateFrom(JAVA_BYTE, linked.toByteArray());
+    images.add(all);
+    giveLong(0, bytes, all.byteSize());
+    return giveLong(inContext("cuLinkComplete"), image, all.address());
+  }
+
+  public int cuLinkDestroy(long state) {
+    linked.reset();
+    return state == LINKER ? inContext("cuLinkDestroy") : 400;
   }
 
   public int cuFuncGetAttribute(MemorySegment out, int attribute, long function) {

@@ -28,9 +28,18 @@ public final class Oracle {
    * A value under way.
    *
    * @param tensor in its compute type: half types need not be rounded
+   * @param errors of its elements, as {@link OracleErrors} defines them
    * @param number whether it is a Python number: F64, I64 or BOOL, and weak in promotion
    */
-  private record Value(OracleTensor tensor, boolean number) {
+  private record Value(OracleTensor tensor, double[] errors, boolean number) {
+    static Value exact(OracleTensor tensor, boolean number) {
+      return new Value(tensor, OracleErrors.exact(tensor.count()), number);
+    }
+
+    Value as(boolean isNumber) {
+      return new Value(tensor, errors, isNumber);
+    }
+
     DType type() {
       return tensor.dtype();
     }
@@ -40,11 +49,29 @@ public final class Oracle {
     }
   }
 
+  /**
+   * What to expect of a device.
+   *
+   * @param value the oracle's result
+   * @param errors how far each element of a correct result may be from it; infinite where any value is
+   *     correct. Integers and BOOL have 0 or infinity.
+   */
+  public record Bounded(OracleTensor value, double[] errors) {}
+
+  /** Expressions with more nodes than this may be cut, and halves rounded where they are. */
+  private static final int NEVER_CUT = 100;
+
   private final Map<String, OracleTensor> inputs;
+  private final List<Expr> outputs;
+  private final boolean mayBeCut;
   private final Map<Expr, Value> values = new IdentityHashMap<>();
 
-  private Oracle(Map<String, OracleTensor> inputs) {
+  private Oracle(List<Expr> outputs, Map<String, OracleTensor> inputs) {
     this.inputs = inputs;
+    this.outputs = outputs;
+    this.mayBeCut =
+        Expr.inputNames(outputs).size() > Kernel.MAX_INPUTS
+            || ExprGraph.postOrder(outputs).size() > NEVER_CUT;
   }
 
   /** The value of {@code expr} where each input is the tensor of its name. */
@@ -54,14 +81,29 @@ public final class Oracle {
 
   /** The values of several outputs. */
   public static List<OracleTensor> evaluate(List<Expr> outputs, Map<String, OracleTensor> inputs) {
-    Oracle oracle = new Oracle(inputs);
+    return bounded(outputs, inputs).stream().map(Bounded::value).toList();
+  }
+
+  /** The values of several outputs, and how far a correct device may be from them. */
+  public static List<Bounded> bounded(List<Expr> outputs, Map<String, OracleTensor> inputs) {
+    Oracle oracle = new Oracle(outputs, inputs);
     return outputs.stream().map(output -> rounded(asTensor(oracle.value(output)))).toList();
   }
 
-  private static OracleTensor rounded(OracleTensor tensor) {
-    return tensor.dtype().isFloating()
-        ? OracleTensor.floating(tensor.dtype(), tensor.shape(), tensor.doubles())
-        : tensor;
+  private static Bounded rounded(Value value) {
+    OracleTensor tensor = value.tensor();
+    if (!tensor.dtype().isFloating()) {
+      return new Bounded(tensor, value.errors());
+    }
+    return new Bounded(
+        OracleTensor.floating(tensor.dtype(), tensor.shape(), tensor.doubles()),
+        roundedErrors(tensor.dtype(), tensor.doubles(), value.errors()));
+  }
+
+  private static double[] roundedErrors(DType type, double[] values, double[] errors) {
+    return IntStream.range(0, errors.length)
+        .mapToDouble(i -> OracleErrors.rounded(type, values[i], errors[i]))
+        .toArray();
   }
 
   private Value value(Expr expr) {
@@ -75,14 +117,33 @@ public final class Oracle {
 
   private Value compute(Expr expr) {
     return switch (expr) {
-      case Expr.Input(String name) -> new Value(inputs.get(name), false);
-      case Expr.Literal(DType type, long bits) -> new Value(number(type, bits), true);
-      case Expr.Cast(DType type, Expr argument) ->
-          new Value(cast(value(argument).tensor(), type), false);
-      case Expr.Reduce reduce -> new Value(reduce(reduce), false);
-      case Expr.Call(Function function, List<Expr> arguments) ->
-          call(function, arguments.stream().map(this::value).toList());
+      case Expr.Input(String name) -> Value.exact(inputs.get(name), false);
+      case Expr.Literal(DType type, long bits) -> Value.exact(number(type, bits), true);
+      case Expr.Cast(DType type, Expr argument) -> cast(value(argument), type).as(false);
+      case Expr.Reduce reduce -> reduce(reduce);
+      case Expr.Call(Function function, List<Expr> arguments) -> {
+        Value result = call(function, arguments.stream().map(this::value).toList());
+        yield !result.number() && mayBeRead(expr) ? maybeRounded(result) : result;
+      }
     };
+  }
+
+  /** Whether another kernel may read the value from memory, where halves are rounded. */
+  private boolean mayBeRead(Expr expr) {
+    return mayBeCut || outputs.size() > 1 && outputs.contains(expr);
+  }
+
+  private static Value maybeRounded(Value value) {
+    DType type = value.type();
+    if (type != DType.F16 && type != DType.BF16) {
+      return value;
+    }
+    double[] errors = new double[value.errors().length];
+    for (int i = 0; i < errors.length; i++) {
+      double x = value.tensor().doubles()[i];
+      errors[i] = OracleErrors.maybeRounded(type, x, value.errors()[i]);
+    }
+    return new Value(value.tensor(), errors, false);
   }
 
   private static OracleTensor number(DType type, long bits) {
@@ -91,35 +152,64 @@ public final class Oracle {
         : new OracleTensor(type, new int[0], null, new long[] {bits});
   }
 
-  private static OracleTensor asTensor(Value value) {
-    return value.number() && value.type() == DType.F64 ? convert(value, DType.F32) : value.tensor();
+  private static Value asTensor(Value value) {
+    return value.number() && value.type() == DType.F64 ? convert(value, DType.F32) : value;
   }
 
   /** An explicit conversion. */
-  private static OracleTensor cast(OracleTensor tensor, DType type) {
+  private static Value cast(Value value, DType type) {
+    OracleTensor tensor = value.tensor();
     if (tensor.dtype() == type) {
-      return tensor;
+      return value;
     }
+    int[] shape = tensor.shape();
     if (type.isFloating()) {
-      return OracleTensor.floating(type, tensor.shape(), doubles(tensor, type));
+      double[] doubles = doubles(tensor, type);
+      OracleTensor rounded = OracleTensor.floating(type, shape, doubles);
+      // Between floating types, from the values as they were; integers are exact or unknown.
+      double[] from = tensor.dtype().isFloating() ? tensor.doubles() : doubles;
+      return new Value(rounded, roundedErrors(type, from, value.errors()), value.number());
     }
-    long[] longs =
-        tensor.dtype().isFloating()
-            ? Arrays.stream(tensor.doubles())
-                .mapToLong(v -> type == DType.BOOL ? (v != 0 ? 1 : 0) : (long) v)
-                .toArray()
-            : tensor.longs();
-    return OracleTensor.integral(type, tensor.shape(), longs);
+    return tensor.dtype().isFloating() ? truncated(value, type) : wrapped(value, type);
+  }
+
+  private static Value truncated(Value value, DType type) {
+    OracleTensor tensor = value.tensor();
+    long[] longs = new long[tensor.count()];
+    double[] errors = new double[longs.length];
+    for (int i = 0; i < longs.length; i++) {
+      double x = tensor.doubles()[i];
+      // Beyond the range C leaves open: to the end of a 64-bit or 32-bit integer, as in Java.
+      long whole = type == DType.I64 ? (long) x : (int) x;
+      longs[i] = type == DType.BOOL ? (x != 0 ? 1 : 0) : whole;
+      errors[i] = OracleErrors.truncated(type, x, value.errors()[i]);
+    }
+    return new Value(
+        OracleTensor.integral(type, tensor.shape(), longs), errors, value.number());
+  }
+
+  private static Value wrapped(Value value, DType type) {
+    OracleTensor tensor = value.tensor();
+    return new Value(
+        OracleTensor.integral(type, tensor.shape(), tensor.longs()),
+        value.errors(),
+        value.number());
   }
 
   /**
    * The conversion that promotion asks for; the value of a Python number is not rounded to half.
    */
-  private static OracleTensor convert(Value value, DType type) {
+  private static Value convert(Value value, DType type) {
     if (value.number() && type.isFloating()) {
-      return new OracleTensor(type, value.tensor().shape(), doubles(value.tensor(), type), null);
+      double[] doubles = doubles(value.tensor(), type);
+      DType computed = type == DType.F64 ? type : DType.F32;
+      double[] from = value.type().isFloating() ? value.tensor().doubles() : doubles;
+      return new Value(
+          new OracleTensor(type, value.tensor().shape(), doubles, null),
+          roundedErrors(computed, from, value.errors()),
+          true);
     }
-    return cast(value.tensor(), type);
+    return cast(value, type);
   }
 
   /** Elements in the compute type of {@code type}; an I64 goes to float in one rounding. */
@@ -135,21 +225,21 @@ public final class Oracle {
   private static Value call(Function function, List<Value> arguments) {
     boolean number = arguments.stream().allMatch(Value::number);
     if (function == Function.WHERE) {
-      return new Value(where(arguments, number), number);
+      return where(arguments, number);
     }
     if (function == Function.SIGN && arguments.getFirst().type() == DType.BOOL) {
       return arguments.getFirst();
     }
     DType common = commonType(function, arguments, number);
-    List<OracleTensor> converted =
+    List<Value> converted =
         arguments.stream()
             .map(
                 argument ->
                     function.typeRule() == TypeRule.LOGICAL
-                        ? cast(argument.tensor(), common)
+                        ? cast(argument, common)
                         : convert(argument, common))
             .toList();
-    return new Value(elementwise(function, common, converted), number);
+    return elementwise(function, common, converted).as(number);
   }
 
   private static DType commonType(Function function, List<Value> arguments, boolean number) {
@@ -163,10 +253,15 @@ public final class Oracle {
     DType floating = number ? DType.F64 : DType.F32;
     return switch (function.typeRule()) {
       case FLOATING, PREDICATE -> floating;
-      case FLOATING_ONLY -> number ? floating : common;
+      case FLOATING_ONLY ->
+          number && !(hasIntegerForm(function) && common != DType.BOOL) ? floating : common;
       case NUMERIC -> number && isNegativePower(function, arguments) ? floating : common;
       default -> common;
     };
+  }
+
+  private static boolean hasIntegerForm(Function function) {
+    return function == Function.RELU6 || function == Function.HARDTANH;
   }
 
   /** Python gives a floating result for a negative power of an integer. */
@@ -174,8 +269,7 @@ public final class Oracle {
     return function == Function.POW && arguments.getLast().tensor().longs()[0] < 0;
   }
 
-  private static OracleTensor elementwise(
-      Function function, DType common, List<OracleTensor> arguments) {
+  private static Value elementwise(Function function, DType common, List<Value> arguments) {
     int[] shape = broadcast(arguments);
     int count = OracleTensor.count(shape);
     boolean test =
@@ -183,58 +277,77 @@ public final class Oracle {
     DType result = test ? DType.BOOL : common;
     double[] doubles = new double[result.isFloating() ? count : 0];
     long[] longs = new long[result.isFloating() ? 0 : count];
+    double[] errors = new double[count];
     for (int i = 0; i < count; i++) {
       int[] at = positions(arguments, shape, i);
+      double[] own =
+          IntStream.range(0, at.length)
+              .mapToDouble(k -> arguments.get(k).errors()[at[k]])
+              .toArray();
       if (!common.isFloating()) {
         long[] x =
-            IntStream.range(0, at.length).mapToLong(k -> arguments.get(k).longs()[at[k]]).toArray();
+            IntStream.range(0, at.length)
+                .mapToLong(k -> arguments.get(k).tensor().longs()[at[k]])
+                .toArray();
         longs[i] = OracleTypes.wrap(result, OracleFunctions.integral(function, common, x));
+        errors[i] = OracleErrors.integral(own);
       } else {
         double[] x =
             IntStream.range(0, at.length)
-                .mapToDouble(k -> arguments.get(k).doubles()[at[k]])
+                .mapToDouble(k -> arguments.get(k).tensor().doubles()[at[k]])
                 .toArray();
         if (test) {
           longs[i] = OracleFunctions.test(function, x) ? 1 : 0;
+          errors[i] = OracleErrors.test(function, x, own);
         } else {
           doubles[i] = OracleTypes.computed(common, OracleFunctions.floating(function, x));
+          errors[i] = OracleErrors.floating(function, common, x, own, doubles[i]);
         }
       }
     }
-    return result.isFloating()
-        ? new OracleTensor(result, shape, doubles, null)
-        : new OracleTensor(result, shape, null, longs);
+    return value(result, shape, doubles, longs, errors);
   }
 
-  private static OracleTensor where(List<Value> arguments, boolean number) {
+  private static Value value(
+      DType type, int[] shape, double[] doubles, long[] longs, double[] errors) {
+    OracleTensor tensor =
+        type.isFloating()
+            ? new OracleTensor(type, shape, doubles, null)
+            : new OracleTensor(type, shape, null, longs);
+    return new Value(tensor, errors, false);
+  }
+
+  private static Value where(List<Value> arguments, boolean number) {
     List<Value> branches = arguments.subList(1, 3);
     DType type = OracleTypes.resultType(branches.stream().map(Value::operand).toList());
     DType common =
         !number && branches.stream().allMatch(Value::number) && type == DType.F64
             ? DType.F32
             : type;
-    OracleTensor condition = arguments.getFirst().tensor();
-    List<OracleTensor> all =
+    Value condition = arguments.getFirst();
+    List<Value> all =
         List.of(condition, convert(branches.get(0), common), convert(branches.get(1), common));
     int[] shape = broadcast(all);
     int count = OracleTensor.count(shape);
     double[] doubles = new double[common.isFloating() ? count : 0];
     long[] longs = new long[common.isFloating() ? 0 : count];
+    double[] errors = new double[count];
     for (int i = 0; i < count; i++) {
       int[] at = positions(all, shape, i);
-      int chosen = condition.longs()[at[0]] != 0 ? 1 : 2;
+      int chosen = condition.tensor().longs()[at[0]] != 0 ? 1 : 2;
+      Value branch = all.get(chosen);
+      errors[i] = condition.errors()[at[0]] + branch.errors()[at[chosen]];
       if (common.isFloating()) {
-        doubles[i] = all.get(chosen).doubles()[at[chosen]];
+        doubles[i] = branch.tensor().doubles()[at[chosen]];
       } else {
-        longs[i] = all.get(chosen).longs()[at[chosen]];
+        longs[i] = branch.tensor().longs()[at[chosen]];
       }
     }
-    return common.isFloating()
-        ? new OracleTensor(common, shape, doubles, null)
-        : new OracleTensor(common, shape, null, longs);
+    return value(common, shape, doubles, longs, errors).as(number);
   }
 
-  private static int[] broadcast(List<OracleTensor> tensors) {
+  private static int[] broadcast(List<Value> values) {
+    List<OracleTensor> tensors = values.stream().map(Value::tensor).toList();
     int rank = tensors.stream().mapToInt(t -> t.shape().length).max().orElse(0);
     int[] shape = new int[rank];
     Arrays.fill(shape, 1);
@@ -252,11 +365,11 @@ public final class Oracle {
   }
 
   /** Where the element at a position of {@code shape} lies in each tensor. */
-  private static int[] positions(List<OracleTensor> tensors, int[] shape, int position) {
+  private static int[] positions(List<Value> values, int[] shape, int position) {
     int[] coordinates = coordinates(shape, position);
-    int[] positions = new int[tensors.size()];
+    int[] positions = new int[values.size()];
     for (int k = 0; k < positions.length; k++) {
-      int[] own = tensors.get(k).shape();
+      int[] own = values.get(k).tensor().shape();
       for (int d = 0; d < own.length; d++) {
         int coordinate = coordinates[shape.length - own.length + d];
         positions[k] = positions[k] * own[d] + (own[d] == 1 ? 0 : coordinate);
@@ -275,15 +388,16 @@ public final class Oracle {
     return coordinates;
   }
 
-  private OracleTensor reduce(Expr.Reduce reduce) {
+  private Value reduce(Expr.Reduce reduce) {
     Reducer reducer = reduce.reducer();
-    OracleTensor argument = asTensor(value(reduce.argument()));
-    OracleTensor x =
+    Value argument = asTensor(value(reduce.argument()));
+    Value folding =
         switch (reducer) {
-          case SUM, PROD -> argument.dtype().isFloating() ? argument : cast(argument, DType.I64);
+          case SUM, PROD -> argument.type().isFloating() ? argument : cast(argument, DType.I64);
           case ANY, ALL -> cast(argument, DType.BOOL);
           default -> argument;
         };
+    OracleTensor x = folding.tensor();
     boolean[] folded = folded(reduce.axes(), x.shape().length);
     int[] kept = IntStream.range(0, folded.length).map(d -> folded[d] ? 1 : x.shape()[d]).toArray();
     List<List<Integer>> groups = new ArrayList<>();
@@ -303,7 +417,7 @@ public final class Oracle {
             .filter(d -> reduce.keepdim() || !folded[d])
             .map(d -> kept[d])
             .toArray();
-    return fold(reducer, reduce.parameter(), x, groups, shape);
+    return fold(reducer, reduce.parameter(), folding, groups, shape);
   }
 
   private static boolean[] folded(List<Integer> axes, int rank) {
@@ -315,37 +429,59 @@ public final class Oracle {
     return folded;
   }
 
-  private static OracleTensor fold(
-      Reducer reducer, double parameter, OracleTensor x, List<List<Integer>> groups, int[] shape) {
-    boolean index = reducer == Reducer.ARGMAX || reducer == Reducer.ARGMIN;
-    if (x.dtype().isFloating()) {
-      double[][] elements =
-          groups.stream()
-              .map(group -> group.stream().mapToDouble(i -> x.doubles()[i]).toArray())
-              .toArray(double[][]::new);
-      if (!index) {
-        return OracleTensor.floating(
-            x.dtype(),
-            shape,
-            Arrays.stream(elements)
-                .mapToDouble(e -> OracleReductions.floating(reducer, parameter, e))
-                .toArray());
+  private static Value fold(
+      Reducer reducer, double parameter, Value x, List<List<Integer>> groups, int[] shape) {
+    return x.type().isFloating()
+        ? foldFloating(reducer, parameter, x, groups, shape)
+        : foldIntegral(reducer, x, groups, shape);
+  }
+
+  private static Value foldFloating(
+      Reducer reducer, double parameter, Value x, List<List<Integer>> groups, int[] shape) {
+    boolean index = isIndex(reducer);
+    int count = groups.size();
+    double[] doubles = new double[count];
+    long[] longs = new long[count];
+    double[] errors = new double[count];
+    for (int i = 0; i < count; i++) {
+      double[] elements =
+          groups.get(i).stream().mapToDouble(k -> x.tensor().doubles()[k]).toArray();
+      double[] own = groups.get(i).stream().mapToDouble(k -> x.errors()[k]).toArray();
+      if (index) {
+        int best = OracleReductions.argument(reducer, elements);
+        longs[i] = best;
+        errors[i] = OracleFoldErrors.index(reducer, elements, own, best);
+      } else {
+        double result = OracleReductions.floating(reducer, parameter, elements);
+        double radius =
+            OracleFoldErrors.floating(reducer, parameter, x.type(), elements, own, result);
+        doubles[i] = OracleTypes.round(x.type(), result);
+        errors[i] = OracleErrors.rounded(x.type(), result, radius);
       }
-      return OracleTensor.integral(
-          DType.I64,
-          shape,
-          Arrays.stream(elements).mapToLong(e -> OracleReductions.argument(reducer, e)).toArray());
     }
-    return OracleTensor.integral(
-        index ? DType.I64 : x.dtype(),
-        shape,
-        groups.stream()
-            .map(group -> group.stream().mapToLong(i -> x.longs()[i]).toArray())
-            .mapToLong(
-                e ->
-                    index
-                        ? OracleReductions.argument(reducer, e)
-                        : OracleReductions.integral(reducer, e))
-            .toArray());
+    return value(index ? DType.I64 : x.type(), shape, doubles, longs, errors);
+  }
+
+  private static Value foldIntegral(
+      Reducer reducer, Value x, List<List<Integer>> groups, int[] shape) {
+    boolean index = isIndex(reducer);
+    DType type = index ? DType.I64 : x.type();
+    long[] longs = new long[groups.size()];
+    double[] errors = new double[longs.length];
+    for (int i = 0; i < longs.length; i++) {
+      long[] elements = groups.get(i).stream().mapToLong(k -> x.tensor().longs()[k]).toArray();
+      double[] own = groups.get(i).stream().mapToDouble(k -> x.errors()[k]).toArray();
+      long result =
+          index
+              ? OracleReductions.argument(reducer, elements)
+              : OracleReductions.integral(reducer, elements);
+      longs[i] = OracleTypes.wrap(type, result);
+      errors[i] = OracleFoldErrors.integral(reducer, elements, own);
+    }
+    return value(type, shape, null, longs, errors);
+  }
+
+  private static boolean isIndex(Reducer reducer) {
+    return reducer == Reducer.ARGMAX || reducer == Reducer.ARGMIN;
   }
 }

@@ -59,7 +59,7 @@ final class OracleFunctions {
       case TANH -> Math.tanh(x[0]);
       case ASINH -> Math.copySign(asinh(Math.abs(x[0])), x[0]);
       case ACOSH -> acosh(x[0]);
-      case ATANH -> 0.5 * Math.log1p(2 * x[0] / (1 - x[0]));
+      case ATANH -> Math.copySign(atanh(Math.abs(x[0])), x[0]);
       case ERF -> Erf.value(x[0]);
       case ERFC -> Erfc.value(x[0]);
       case LGAMMA -> lgamma(x[0]);
@@ -203,7 +203,14 @@ final class OracleFunctions {
     return x > 0x1p28 ? Math.log(x) + LN2 : Math.log1p(x + x * x / (1 + Math.sqrt(x * x + 1)));
   }
 
+  private static double atanh(double x) {
+    return 0.5 * Math.log1p(2 * x / (1 - x));
+  }
+
   private static double acosh(double x) {
+    if (x < 1) {
+      return Double.NaN;
+    }
     double above = x - 1;
     return x > 0x1p28
         ? Math.log(x) + LN2
@@ -218,7 +225,9 @@ final class OracleFunctions {
     if (x > 0 || Double.isNaN(x)) {
       return LogGamma.value(x);
     }
-    double sine = Math.sin(Math.PI * (x - Math.rint(x)));
-    return Math.log(Math.PI / Math.abs(sine)) - LogGamma.value(1 - x);
+    double away = Math.abs(x - Math.rint(x));
+    // sin(pi d) / pi, which is d for the smallest d; the quotient of both would overflow there.
+    double sine = away < 0x1p-40 ? away : Math.sin(Math.PI * away) / Math.PI;
+    return -Math.log(sine) - LogGamma.value(1 - x);
   }
 }

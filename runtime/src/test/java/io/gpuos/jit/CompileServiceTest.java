@@ -45,6 +45,10 @@ class CompileServiceTest {
     return DiskCache.open(temp.resolve("cache"), 1 << 20);
   }
 
+  private static DiskCache noCache() {
+    return DiskCache.open(Path.of("/proc/self/gpuos"), 1 << 20);
+  }
+
   private CompileService service(DiskCache cache) {
     var compiler =
         new CompileService.Compiler() {
@@ -141,8 +145,7 @@ class CompileServiceTest {
   @Test
   void shouldWorkWithoutADisk() {
     gate.countDown();
-    DiskCache none = DiskCache.open(Path.of("/proc/self/gpuos"), 1 << 20);
-    try (CompileService service = service(none)) {
+    try (CompileService service = service(noCache())) {
       service.compile(request("x")).join();
       service.compile(request("x")).join();
       assertEquals(2, service.counters().misses());
@@ -180,7 +183,7 @@ class CompileServiceTest {
 
   @Test
   void shouldEndWaitingRequestsWhenClosed() {
-    CompileService service = service(cache());
+    CompileService service = service(noCache());
     List<CompletableFuture<byte[]>> futures =
         Stream.of("a", "b", "c", "d").map(s -> service.compile(request(s))).toList();
     service.close();

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -222,7 +223,12 @@ class DiskCacheTest {
                   "-XX:TieredStopAtLevel=1",
                   "--enable-native-access=ALL-UNNAMED",
                   "-cp",
-                  System.getProperty("java.class.path"),
+                  // The tests' own JVM has this module on its module path.
+                  String.join(
+                      File.pathSeparator,
+                      "target/classes",
+                      "target/test-classes",
+                      System.getProperty("java.class.path")),
                   Writer.class.getName(),
                   temp.resolve("cache").toString())
               .inheritIO()

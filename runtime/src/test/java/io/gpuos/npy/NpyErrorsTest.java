@@ -278,7 +278,7 @@ class NpyErrorsTest {
     assertEquals(
         "element type has no .npy form: file="
             + file
-            + ", dtype=BF16, expected=another type: convert to F32 first",
+            + ", dtype=BF16, expected=another type; convert the result: cast(x, f32)",
         e.getMessage());
   }
 

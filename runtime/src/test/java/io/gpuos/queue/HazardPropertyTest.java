@@ -73,7 +73,7 @@ class HazardPropertyTest {
       next = first;
       through = first - 1;
       for (int k = 0; k < 3; k++) {
-        maps.add(new RegionMap(BYTES));
+        maps.add(fixture.ring.reuse(BYTES, Uses.NONE));
         models.add(new Bytes());
       }
     }
@@ -196,8 +196,8 @@ class HazardPropertyTest {
   @Test
   void shouldNotOrderTasksWithoutConflict() {
     try (RingFixture fixture = new RingFixture(CAPACITY, 1)) {
-      Access left = new Access(new RegionMap(100), 0, 50);
-      RegionMap shared = new RegionMap(100);
+      Access left = new Access(fixture.ring.reuse(100, Uses.NONE), 0, 50);
+      RegionMap shared = fixture.ring.reuse(100, Uses.NONE);
       Access low = new Access(shared, 0, 50);
       Access high = new Access(shared, 50, 100);
       for (Access written : List.of(low, high)) {

@@ -277,12 +277,12 @@ class LeaseTest {
     lease.close();
   }
 
-  /** A submitter may come to its wake, or somebody ask, after the device's memory is gone. */
+  /** A submitter may come to its wake, or somebody ask, after the device is closed. */
   @Test
-  void shouldStandTheEndOfTheMemory() throws InterruptedException {
+  void shouldStandLateCallers() throws InterruptedException {
     lease.wake();
     lease.close();
-    arena.close();
+    park(1);
     lease.wake();
     lease.yieldWorkers();
     lease.hold();

@@ -122,7 +122,7 @@ class SubmissionRingTest {
   void shouldUseFurtherSectorsForWhatIsWaitedFor() {
     Access[] accesses = new Access[3];
     for (int k = 0; k < accesses.length; k++) {
-      accesses[k] = new Access(new RegionMap(8), 0, 8);
+      accesses[k] = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
     }
     Invocation writeA = Invocation.of(1, 1).writes(accesses[0]).build();
     Invocation writeB = Invocation.of(1, 1).writes(accesses[1]).build();
@@ -175,7 +175,7 @@ class SubmissionRingTest {
 
   @Test
   void shouldLetEveryTileWaitForTheSameTasks() {
-    Access access = new Access(new RegionMap(8), 0, 8);
+    Access access = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
     fixture.ring.submit(
         Invocation.of(1, 512).tile(256).address(0, 1).writes(access).build());
     fixture.ring.submit(
@@ -195,7 +195,7 @@ class SubmissionRingTest {
 
   // ---- order of the stores ---------------------------------------------------------------------
 
-  /** An invocation whose second operand cannot be worked out: it fails while records are written. */
+  /** An invocation whose image is cut short: it fails while records are written. */
   private static Invocation failing(int tiles, Access written) throws ReflectiveOperationException {
     Invocation invocation =
         Invocation.of(9, 256L * tiles)
@@ -204,15 +204,15 @@ class SubmissionRingTest {
             .address(0, 1)
             .writes(written)
             .build();
-    Field strides = Invocation.class.getDeclaredField("strideBytes");
-    strides.setAccessible(true);
-    strides.set(invocation, new int[] {1});
+    Field image = Invocation.class.getDeclaredField("image");
+    image.setAccessible(true);
+    image.set(invocation, new long[1]);
     return invocation;
   }
 
   @Test
   void shouldBuryWhatAFailingSubmitterHasClaimed() throws ReflectiveOperationException {
-    Access access = new Access(new RegionMap(8), 0, 8);
+    Access access = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
     fixture.ring.submit(Invocation.of(1, 1).writes(access).build());
     Invocation failing = failing(3, access);
     assertThrows(IndexOutOfBoundsException.class, () -> fixture.ring.submit(failing));
@@ -229,7 +229,7 @@ class SubmissionRingTest {
 
   @Test
   void shouldGoOnAfterAFailingSubmissionOfSeveralSteps() throws ReflectiveOperationException {
-    Access access = new Access(new RegionMap(8), 0, 8);
+    Access access = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
     Invocation[] steps = {task(4), failing(1, access), task(5)};
     assertThrows(IndexOutOfBoundsException.class, () -> fixture.ring.submit(steps, 3));
     assertEquals(3, fixture.ring.submit(task(6)));
@@ -277,7 +277,7 @@ class SubmissionRingTest {
 
   @Test
   void shouldRefuseAndChangeNothingWhenTheRingIsFull() {
-    Access access = new Access(new RegionMap(8), 0, 8);
+    Access access = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
     for (int k = 0; k < CAPACITY; k++) {
       assertTrue(fixture.ring.trySubmit(task(1)));
     }
@@ -449,8 +449,8 @@ class SubmissionRingTest {
 
   @Test
   void shouldOrderTheStepsOfASubmission() {
-    Access a = new Access(new RegionMap(8), 0, 8);
-    Access b = new Access(new RegionMap(8), 0, 8);
+    Access a = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
+    Access b = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
     Invocation[] steps = {
       Invocation.of(1, 512).tile(256).address(0, 1).writes(a).build(),
       Invocation.of(2, 1).reads(a).writes(b).build(),
@@ -465,7 +465,7 @@ class SubmissionRingTest {
 
   @Test
   void shouldWaitForConflictsWithTheHostOnly() {
-    RegionMap map = new RegionMap(16);
+    RegionMap map = fixture.ring.reuse(16, Uses.NONE);
     Access low = new Access(map, 0, 8);
     Access high = new Access(map, 8, 16);
     fixture.ring.submit(Invocation.of(1, 1).reads(low).writes(high).build());
@@ -493,7 +493,7 @@ class SubmissionRingTest {
   /** The last user of the memory may be done while an earlier one still runs. */
   @Test
   void shouldWaitForEveryUserOfReusedMemory() {
-    RegionMap map = new RegionMap(16);
+    RegionMap map = fixture.ring.reuse(16, Uses.NONE);
     Access slow = new Access(map, 0, 8);
     Access fast = new Access(map, 8, 16);
     fixture.ring.submit(Invocation.of(1, 1).reads(slow).build());
@@ -508,7 +508,7 @@ class SubmissionRingTest {
 
   @Test
   void shouldForgetUsersThatAreComplete() {
-    RegionMap map = new RegionMap(16);
+    RegionMap map = fixture.ring.reuse(16, Uses.NONE);
     Access access = new Access(map, 0, 16);
     fixture.ring.submit(Invocation.of(1, 1).writes(access).build());
     Uses uses = fixture.ring.uses(map);

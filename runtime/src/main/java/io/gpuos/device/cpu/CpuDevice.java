@@ -24,7 +24,6 @@ public final class CpuDevice implements ComputeDevice {
 
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
-  private final Arena arena = Arena.ofShared();
   private final CpuOperators operators = new CpuOperators();
   private final int workerCount;
   private final CpuWorkers workers;
@@ -46,12 +45,12 @@ public final class CpuDevice implements ComputeDevice {
         settings.workers() > 0 ? settings.workers() : Runtime.getRuntime().availableProcessors();
     RingMemory memory =
         new RingMemory(
-            arena.allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
+            Arena.ofAuto()
+                .allocate(RingMemory.bytes(settings.ringCapacity()), MemoryPool.ALIGNMENT),
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
-        new CpuWorkers(
-            memory, operators, workerCount, settings.linger(), settings.maxResidency());
+        new CpuWorkers(memory, operators, workerCount, settings.linger(), settings.maxResidency());
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
@@ -117,7 +116,7 @@ public final class CpuDevice implements ComputeDevice {
   public long tilePositions(Kernel kernel, IterationSpace space) {
     if (kernel instanceof Kernel.Reduction) {
       long perResult = Math.max(1, space.reducedCount());
-      return Math.max(256, TILE_POSITIONS / perResult / 256 * 256);
+      return Math.max(1, TILE_POSITIONS / perResult);
     }
     return TILE_POSITIONS;
   }
@@ -145,6 +144,12 @@ public final class CpuDevice implements ComputeDevice {
   }
 
   @Override
+  public void copy(long target, long source, long bytes) {
+    MemorySegment from = MemorySegment.ofAddress(source).reinterpret(bytes);
+    MemorySegment.copy(from, 0, MemorySegment.ofAddress(target).reinterpret(bytes), 0, bytes);
+  }
+
+  @Override
   public synchronized void close() {
     if (closed) {
       return;
@@ -167,6 +172,5 @@ public final class CpuDevice implements ComputeDevice {
     released = true;
     pool.close();
     transfers.writeLock().unlock();
-    arena.close();
   }
 }

@@ -26,8 +26,17 @@ public final class CudaComputeDevice implements ComputeDevice {
   /** Half of the registers of a multiprocessor: the other half is for other kernels. */
   private static final int BLOCKS_PER_MULTIPROCESSOR = 2;
 
-  /** Elements of the widest operand in one tile, in bytes: long enough to hide its way. */
-  private static final long TILE_BYTES = 256 << 10;
+  /** Least of the widest operand in one tile, in bytes: worth its way. */
+  private static final long LEAST_TILE_BYTES = 256 << 10;
+
+  /** Most of it: a worker asked to leave finishes its tile first. */
+  private static final long MOST_TILE_BYTES = 4 << 20;
+
+  /** Elements to fold in one tile of a reduction at least. */
+  private static final long LEAST_REDUCED = 16 << 10;
+
+  /** Results in one tile of a reduction at most. */
+  private static final long MOST_RESULTS = 1 << 20;
 
   private static final int OLDEST_ARCHITECTURE = 80;
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
@@ -56,10 +65,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   private boolean copiesClosed;
 
   /**
-   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads it.
+   * Opens device {@code ordinal}: compiles the worker kernel, or finds it in the cache, and loads
+   * it.
    *
-   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing or
-   *     too old
+   * @throws DeviceUnavailableException with the reason, if driver, device or compiler are missing
+   *     or too old
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
     Cuda cuda = Cuda.open();
@@ -73,8 +83,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     CudaContext context = device.retainPrimaryContext();
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     try {
-      return context.withCurrent(
-          () -> new CudaComputeDevice(context, ordinal, compiler, settings));
+      return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
     } catch (Throwable failure) {
       compiler.close();
       context.close();
@@ -132,7 +141,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public String description() {
     return "%s, driver %s, %d workers"
-        .formatted(context.device().name(), version(context.device().cuda().driverVersion()), workers);
+        .formatted(
+            context.device().name(), version(context.device().cuda().driverVersion()), workers);
   }
 
   private static String version(int number) {
@@ -186,12 +196,23 @@ public final class CudaComputeDevice implements ComputeDevice {
     for (Kernel.Operand operand : source.operands()) {
       widest = Math.max(widest, operand.type().bytes());
     }
-    long elements = TILE_BYTES / widest;
+    long perWorker = Math.ceilDiv(space.count(), (long) workers);
     if (source instanceof Kernel.Reduction) {
-      long perWorker = Math.ceilDiv(space.count(), (long) workers);
-      elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
+      long worth = LEAST_REDUCED / Math.max(1, space.reducedCount());
+      return Math.min(Math.max(1, Math.max(worth, perWorker)), MOST_RESULTS);
     }
-    return Math.max(256, elements / 256 * 256);
+    long elements = Math.clamp(perWorker, LEAST_TILE_BYTES / widest, MOST_TILE_BYTES / widest);
+    return inFullRounds(space.count(), Math.max(256, elements / 256 * 256));
+  }
+
+  /** Makes the tiles of large work a multiple of the workers, so that all finish together. */
+  private long inFullRounds(long positions, long tile) {
+    long tiles = Math.ceilDiv(positions, tile);
+    if (tiles <= workers) {
+      return tile;
+    }
+    long even = Math.ceilDiv(tiles, (long) workers) * workers;
+    return Math.ceilDiv(Math.ceilDiv(positions, even), 256L) * 256;
   }
 
   @Override
@@ -213,6 +234,17 @@ public final class CudaComputeDevice implements ComputeDevice {
           synchronized (copies) {
             requireOpen();
             copies.copyToHost(target.asSlice(0, bytes), address);
+            copies.synchronize();
+          }
+        });
+  }
+
+  @Override
+  public void copy(long target, long source, long bytes) {
+    threads.run(
+        () -> {
+          synchronized (copies) {
+            copies.copy(target, source, bytes);
             copies.synchronize();
           }
         });

@@ -4,7 +4,9 @@ import io.gpuos.device.MemoryPool;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.error.OutOfMemoryException;
 
-/** Slabs of device memory. Freeing one waits for the resident kernel: only done when it has left. */
+/**
+ * Slabs of device memory. Freeing one waits for the resident kernel: only done when it has left.
+ */
 final class CudaSlabs implements MemoryPool.SlabSource {
 
   private final CudaContext context;

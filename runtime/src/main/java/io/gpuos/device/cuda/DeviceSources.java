@@ -15,6 +15,7 @@ public final class DeviceSources {
   private static final String WORKER = "gpuos_worker.cu";
   private static final String[] HEADER_FILES = {
     "gpuos_sync.cuh",
+    "gpuos_ptx.cuh",
     "gpuos_types.cuh",
     "gpuos_math.cuh",
     "gpuos_operands.cuh",

@@ -24,17 +24,16 @@ import java.util.concurrent.CompletionException;
  * kernel and all operators are linked into one image, the driver loads it, and the workers are
  * launched again. Submitting goes on meanwhile. Thread-safe.
  *
- * <p>One image, because machine code of separately loaded modules does not share what belongs to the
- * launched kernel: constant banks and stack size.
+ * <p>One image, because machine code of separately loaded modules does not share what belongs to
+ * the launched kernel: constant banks and stack size.
  */
 final class OperatorLoader implements AutoCloseable {
 
   /** The last one: older NVRTC takes lambdas in device code for host functions otherwise. */
   static final List<String> OPTIONS =
       List.of(
-          "--std=c++17",
-          "--relocatable-device-code=true",
-          "--device-as-default-execution-space");
+          "--std=c++17", "--relocatable-device-code=true", "--device-as-default-execution-space");
+
   private static final String WORKER = "gpuos_worker";
 
   /** Writes the operator's address where workers look it up; appended to each operator's source. */

@@ -15,8 +15,8 @@ import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 
 /**
- * Launches the resident kernel on a stream of its own and watches that it has not died. Launches are
- * serialised by the lease.
+ * Launches the resident kernel on a stream of its own and watches that it has not died. Launches
+ * are serialised by the lease.
  */
 final class WorkerKernel implements Lease.Launcher {
 

@@ -75,8 +75,7 @@ final class WorkerMemory {
         stamps.set(ValueLayout.JAVA_LONG, ring.lateOffset(sequence), sequence);
       }
       memory.copyToDevice(completed, stamps);
-      memory.copyToDevice(
-          entries, staging.allocate((long) MAX_OPERATORS * Long.BYTES, Long.BYTES));
+      memory.copyToDevice(entries, staging.allocate((long) MAX_OPERATORS * Long.BYTES, Long.BYTES));
     }
   }
 

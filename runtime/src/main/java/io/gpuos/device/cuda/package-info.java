@@ -2,7 +2,8 @@
  * The CUDA device: one resident kernel, fed by the submission ring.
  *
  * <ul>
- *   <li>{@link io.gpuos.device.cuda.CudaComputeDevice}: opens the device and puts the parts together
+ *   <li>{@link io.gpuos.device.cuda.CudaComputeDevice}: opens the device and puts the parts
+ *       together
  *   <li>{@code WorkerMemory}: the words workers share, in device memory, and the launch parameter
  *   <li>{@code WorkerKernel}: launches the resident kernel and watches it
  *   <li>{@code OperatorLoader}: compiles operators and brings them in by park, link, load, relaunch

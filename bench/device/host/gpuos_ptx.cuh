@@ -1,0 +1,33 @@
+// Takes the place of the device header of this name where a host plays the device.
+#ifndef GPUOS_PTX_CUH
+#define GPUOS_PTX_CUH
+
+#define GPUOS_INLINE static inline
+#define GPUOS_OUTLINE static
+#define GPUOS_CONSTEXPR static constexpr
+
+namespace gpuos {
+
+GPUOS_INLINE unsigned half_bits(float x) {
+  return round_float(__float_as_uint(x), 10, 15, 5);
+}
+GPUOS_INLINE float half_value(unsigned bits) { return (float)half_real(bits & 0xffff, 10, 15, 5); }
+GPUOS_INLINE unsigned bfloat_bits(float x) { return round_float(__float_as_uint(x), 7, 127, 8); }
+GPUOS_INLINE float about_reciprocal(float x) { return 1 / x * (1 - 0x1p-22f); }
+
+using address = unsigned long long;
+
+template <int BYTES> struct Memory {
+  GPUOS_INLINE void load(address at, unsigned* w) {
+    host_check(at % BYTES == 0, "misaligned load");
+    w[0] = 0;
+    std::memcpy(w, (const void*)at, BYTES);
+  }
+  GPUOS_INLINE void store(address at, const unsigned* w) {
+    host_check(at % BYTES == 0, "misaligned store");
+    std::memcpy((void*)at, w, BYTES);
+  }
+};
+
+}  // namespace gpuos
+#endif

@@ -1,0 +1,20 @@
+package io.gpuos.cli;
+
+import io.gpuos.Gpuos;
+import picocli.CommandLine.Option;
+
+/** The choice of a device, shared by the commands that need one. */
+final class DeviceOptions {
+
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      defaultValue = "auto",
+      description = "auto (the default: a CUDA device if there is one), cpu or cuda:N.")
+  private String device;
+
+  /** Opens the device; for {@code auto} a line on standard error says which one it is, and why. */
+  Gpuos open() {
+    return Gpuos.open(device);
+  }
+}

@@ -1,0 +1,99 @@
+// What operators need of the machine beyond C++: the only assembly in them, so that everything else
+// also compiles for a host, where tests run it (one with the same guard, included first, takes its place).
+//
+// Needs no include: the run-time compiler may have no headers beside it. The half types are
+// converted by the instructions themselves, so cuda_fp16.h and cuda_bf16.h are not needed either.
+#ifndef GPUOS_PTX_CUH
+#define GPUOS_PTX_CUH
+
+#define GPUOS_INLINE static __device__ __forceinline__
+#define GPUOS_OUTLINE static __device__ __noinline__
+#define GPUOS_CONSTEXPR static __host__ __device__ constexpr
+
+namespace gpuos {
+
+// Bits of binary16 and bfloat16 from float: round to nearest even, overflow to infinity, any NaN to
+// the quiet NaN 0x7fff.
+GPUOS_INLINE unsigned half_bits(float x) {
+  unsigned short bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+}
+
+GPUOS_INLINE float half_value(unsigned bits) {
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"((unsigned short)bits));
+  return x;
+}
+
+GPUOS_INLINE unsigned bfloat_bits(float x) {
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+}
+
+// 1 / x to 22 bits, for positive x that is not subnormal.
+GPUOS_INLINE float about_reciprocal(float x) {
+  float inverse;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(x));
+  return inverse;
+}
+
+using address = unsigned long long;
+
+// Memory, in pieces of 1 to 16 bytes, each aligned to its size, moved through the words w.
+//
+// Assembly because the addresses come as integers and a plain dereference would go through the
+// slower generic path. Volatile keeps loads and stores in program order, which in-place operands
+// rely on. No memory clobber: only tensor elements move here, and nothing else reads those.
+
+template <int BYTES> struct Memory;
+
+template <> struct Memory<1> {
+  GPUOS_INLINE void load(address at, unsigned* w) {
+    asm volatile("ld.global.u8 %0, [%1];" : "=r"(w[0]) : "l"(at));
+  }
+  GPUOS_INLINE void store(address at, const unsigned* w) {
+    asm volatile("st.global.u8 [%0], %1;" ::"l"(at), "r"(w[0]));
+  }
+};
+template <> struct Memory<2> {
+  GPUOS_INLINE void load(address at, unsigned* w) {
+    unsigned short bits;
+    asm volatile("ld.global.u16 %0, [%1];" : "=h"(bits) : "l"(at));
+    w[0] = bits;
+  }
+  GPUOS_INLINE void store(address at, const unsigned* w) {
+    asm volatile("st.global.u16 [%0], %1;" ::"l"(at), "h"((unsigned short)w[0]));
+  }
+};
+template <> struct Memory<4> {
+  GPUOS_INLINE void load(address at, unsigned* w) {
+    asm volatile("ld.global.u32 %0, [%1];" : "=r"(w[0]) : "l"(at));
+  }
+  GPUOS_INLINE void store(address at, const unsigned* w) {
+    asm volatile("st.global.u32 [%0], %1;" ::"l"(at), "r"(w[0]));
+  }
+};
+template <> struct Memory<8> {
+  GPUOS_INLINE void load(address at, unsigned* w) {
+    asm volatile("ld.global.v2.u32 {%0, %1}, [%2];" : "=r"(w[0]), "=r"(w[1]) : "l"(at));
+  }
+  GPUOS_INLINE void store(address at, const unsigned* w) {
+    asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(at), "r"(w[0]), "r"(w[1]));
+  }
+};
+template <> struct Memory<16> {
+  GPUOS_INLINE void load(address at, unsigned* w) {
+    asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
+                 : "l"(at));
+  }
+  GPUOS_INLINE void store(address at, const unsigned* w) {
+    asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(w[0]), "r"(w[1]),
+                 "r"(w[2]), "r"(w[3]));
+  }
+};
+
+}  // namespace gpuos
+#endif

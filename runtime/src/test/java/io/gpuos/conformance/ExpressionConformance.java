@@ -1,0 +1,86 @@
+package io.gpuos.conformance;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import io.gpuos.Gpuos;
+import io.gpuos.Operator;
+import io.gpuos.ir.Expr;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestReporter;
+
+/**
+ * Random expressions over random shapes, types, values and views, against the oracle. A failure is
+ * made small and printed as text that reproduces it; {@code -Dgpuos.conformance.only=NUMBER} runs that
+ * case again.
+ */
+interface ExpressionConformance extends Target {
+
+  /** New operators before the runtime may be renewed. */
+  int CASES_A_RUNTIME = 40;
+
+  /** Values and views tried with each expression. */
+  int VARIANTS = 3;
+
+  @Test
+  default void shouldComputeRandomExpressions(TestReporter reporter) {
+    CaseRunner.Tally tally = new CaseRunner.Tally();
+    int count = Settings.cases(cases());
+    Gpuos gpu = renewed();
+    for (int number = 0; number < count; number++) {
+      if (Settings.only() >= 0 && number != Settings.only()) {
+        continue;
+      }
+      if (number % CASES_A_RUNTIME == CASES_A_RUNTIME - 1) {
+        gpu = renewed();
+      }
+      runCase(gpu, number, tally);
+    }
+    reporter.publishEntry("expressions", tally.toString());
+    assertTrue(
+        tally.refused < tally.cases / 4 && tally.unknown < tally.compared / 2,
+        () -> "the test tests too little: " + tally);
+  }
+
+  private static void runCase(Gpuos gpu, int number, CaseRunner.Tally tally) {
+    CaseGenerator generator = new CaseGenerator(Settings.seed(), number);
+    CaseRunner runner = new CaseRunner(gpu, tally);
+    Operator operator = null;
+    for (int variant = 0; variant < VARIANTS; variant++) {
+      ExpressionCase test = generator.next();
+      if (operator == null) {
+        operator =
+            Operator.of(
+                test.outputs().stream().map(Expr::toString).collect(Collectors.joining(", ")));
+      }
+      Optional<String> problem;
+      try {
+        problem = runner.problem(test, operator);
+      } catch (RuntimeException unexpected) {
+        throw new AssertionError(describe(gpu, number, test, unexpected.toString()), unexpected);
+      }
+      if (problem.isPresent()) {
+        ExpressionCase small = Shrinker.shrink(test, smaller -> fails(gpu, smaller));
+        String again =
+            new CaseRunner(gpu, new CaseRunner.Tally()).problem(small).orElse(problem.get());
+        fail(describe(gpu, number, small, again) + "shrunk from: " + operator);
+      }
+    }
+  }
+
+  private static boolean fails(Gpuos gpu, ExpressionCase test) {
+    try {
+      return new CaseRunner(gpu, new CaseRunner.Tally()).problem(test).isPresent();
+    } catch (RuntimeException _) {
+      // Invalid in a way that the original was not.
+      return false;
+    }
+  }
+
+  private static String describe(Gpuos gpu, int number, ExpressionCase test, String problem) {
+    return "%s%n  device=%s, seed=%d, case=%d%n%s"
+        .formatted(problem, gpu.device().name(), Settings.seed(), number, test);
+  }
+}

@@ -1,0 +1,20 @@
+#include "gpuos_reduce.cuh"
+
+struct Body {
+  using operands = gpuos::Operands<
+      gpuos::Input<gpuos::BOOL>,  // 0
+      gpuos::Output<gpuos::BOOL>>;  // 1
+  using reducer = gpuos::Max<int>;
+  static constexpr int weight = 4;
+
+  template <class E>
+  static __device__ __forceinline__ bool value(const E& e) {
+    const bool v0 = gpuos::get<0>(e);
+    return v0;
+  }
+};
+
+extern "C" __device__ void gpuos_op
+    (const gpuos_task* task, const gpuos_space* space, char* scratch) {
+  gpuos::reduce<Body>(task, space, scratch);
+}

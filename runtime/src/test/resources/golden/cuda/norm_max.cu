@@ -1,0 +1,20 @@
+#include "gpuos_reduce.cuh"
+
+struct Body {
+  using operands = gpuos::Operands<
+      gpuos::Input<gpuos::F64>,  // 0
+      gpuos::Output<gpuos::F64>>;  // 1
+  using reducer = gpuos::NormMax<double>;
+  static constexpr int weight = 12;
+
+  template <class E>
+  static __device__ __forceinline__ double value(const E& e) {
+    const double v0 = gpuos::get<0>(e);
+    return v0;
+  }
+};
+
+extern "C" __device__ void gpuos_op
+    (const gpuos_task* task, const gpuos_space* space, char* scratch) {
+  gpuos::reduce<Body>(task, space, scratch);
+}
