@@ -247,8 +247,7 @@ class MemoryPoolTest {
         Map.Entry<Long, Block> before = live.floorEntry(block.address());
         Map.Entry<Long, Block> after = live.ceilingEntry(block.address());
         assertTrue(
-            before == null
-                || before.getKey() + before.getValue().bytes() - block.address() <= 0);
+            before == null || before.getKey() + before.getValue().bytes() - block.address() <= 0);
         assertTrue(after == null || block.address() + block.bytes() - after.getKey() <= 0);
         live.put(block.address(), block);
       } else if (!live.isEmpty()) {
