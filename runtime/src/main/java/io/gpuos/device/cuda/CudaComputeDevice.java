@@ -80,12 +80,22 @@ public final class CudaComputeDevice implements ComputeDevice {
           "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
               .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
     }
-    CudaContext context = device.retainPrimaryContext();
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
+    try {
+      // Asked for again when it is needed: until then it is on its way while the context is made.
+      compiler.prepare(OperatorLoader.workerRequest(architecture));
+      return open(device.retainPrimaryContext(), ordinal, compiler, settings);
+    } catch (Throwable failure) {
+      compiler.close();
+      throw failure;
+    }
+  }
+
+  private static CudaComputeDevice open(
+      CudaContext context, int ordinal, CompileService compiler, DeviceSettings settings) {
     try {
       return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
     } catch (Throwable failure) {
-      compiler.close();
       context.close();
       throw failure;
     }
