@@ -244,6 +244,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     threads.run(
         () -> {
           synchronized (copies) {
+            requireOpen();
             copies.copy(target, source, bytes);
             copies.synchronize();
           }
