@@ -20,6 +20,8 @@ import java.util.function.UnaryOperator;
  */
 public final class Tensor implements AutoCloseable {
 
+  private static final Operator COPY = Operator.of("x");
+
   private final Gpuos runtime;
   private final Storage storage;
   private final View view;
@@ -279,16 +281,30 @@ public final class Tensor implements AutoCloseable {
     }
     long begin = layout.minByteOffset();
     long bytes = layout.maxByteOffset() - begin;
+    if (bytes != layout.byteSize()) {
+      writeScattered(writer);
+      return;
+    }
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment staging = arena.allocate(bytes, Long.BYTES);
+      writer.write(staging, -begin, layout);
       synchronized (this) {
         checkOpen();
-        if (bytes != layout.byteSize()) {
-          // The gaps between the elements are somebody else's: keep what is in them.
-          runtime.download(staging, address + begin, bytes, access);
-        }
-        writer.write(staging, -begin, layout);
         runtime.upload(address + begin, staging, bytes, access);
+      }
+    }
+  }
+
+  /**
+   * Writes to a view with gaps between its elements. They are somebody else's, and tasks may be
+   * writing them now, so the device puts the elements in place.
+   */
+  private void writeScattered(HostWriter writer) {
+    try (Tensor dense = runtime.empty(dtype(), shape())) {
+      dense.write(writer);
+      synchronized (this) {
+        checkOpen();
+        runtime.runInto(COPY, this, dense);
       }
     }
   }

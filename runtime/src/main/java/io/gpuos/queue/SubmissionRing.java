@@ -30,7 +30,9 @@ public final class SubmissionRing {
   /** Invocations of an analysed batch between two looks whether the workers are awake. */
   private static final int WAKE_EVERY = 256;
 
-  /** Image of a record without a task: {@link TaskRecord#OPERATOR_NOTHING}, linear, no positions. */
+  /**
+   * Image of a record without a task: {@link TaskRecord#OPERATOR_NOTHING}, linear, no positions.
+   */
   private static final long[] NOTHING = nothing();
 
   private static final VarHandle SECTION;

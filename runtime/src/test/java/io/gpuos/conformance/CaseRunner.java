@@ -64,9 +64,7 @@ final class CaseRunner {
       return memory.check(results);
     } catch (InvalidInputException refusal) {
       tally.refused++;
-      return isJustified(test, refusal)
-          ? memory.unchanged()
-          : Optional.of("refused: " + refusal);
+      return isJustified(test, refusal) ? memory.unchanged() : Optional.of("refused: " + refusal);
     } finally {
       memory.close();
     }

@@ -11,11 +11,12 @@ import org.junit.jupiter.api.TestReporter;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * What every device must do, by topic. A device passes if its subclass does; where it does not open,
- * every test is skipped with the reason. Each topic is an interface whose tests a subclass inherits.
+ * What every device must do, by topic. A device passes if its subclass does; where it does not
+ * open, every test is skipped with the reason. Each topic is an interface whose tests a subclass
+ * inherits.
  *
- * <p>Tests talk to the public API only, apart from {@code Gpuos.device()}, through which they hold the
- * workers back to make orders of events certain.
+ * <p>Tests talk to the public API only, apart from {@code Gpuos.device()}, through which they hold
+ * the workers back to make orders of events certain.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)

@@ -28,8 +28,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /**
- * Bad input: each mistake gives its own type of exception and one line that names it, changes nothing,
- * and the runtime goes on.
+ * Bad input: each mistake gives its own type of exception and one line that names it, changes
+ * nothing, and the runtime goes on.
  */
 interface ErrorConformance extends Target {
 
@@ -147,7 +147,9 @@ interface ErrorConformance extends Target {
       Operator both = Operator.of("x + 1, x + 2");
       try (Tensor other = gpu.zeros(DType.F64, 5)) {
         refused(
-            OverlapException.class, () -> gpu.submitInto(both, List.of(left, right), other), "0 and 1");
+            OverlapException.class,
+            () -> gpu.submitInto(both, List.of(left, right), other),
+            "0 and 1");
       }
       refused(OverlapException.class, () -> same.write(values));
       assertArrayEquals(values, all.toDoubles(), "a refused operation changed memory");
@@ -173,7 +175,8 @@ interface ErrorConformance extends Target {
     refused(ShapeException.class, () -> gpu.empty(DType.F32, Long.MAX_VALUE), "size overflow");
     refused(ShapeException.class, () -> gpu.empty(DType.F32, 1L << 40, 1L << 40), "size overflow");
     refused(ShapeException.class, () -> gpu.empty(DType.I8, -1), "[-1]");
-    refused(ShapeException.class, () -> gpu.empty(DType.I8, 1, 1, 1, 1, 1, 1, 1, 1, 1), "at most 8");
+    refused(
+        ShapeException.class, () -> gpu.empty(DType.I8, 1, 1, 1, 1, 1, 1, 1, 1, 1), "at most 8");
     try (Tensor one = gpu.zeros(DType.F32, 1, 1);
         Tensor tall = one.expand(1L << 32, 1);
         Tensor wide = one.expand(1, 1L << 32)) {
@@ -185,7 +188,8 @@ interface ErrorConformance extends Target {
   @Test
   default void shouldRefuseMoreMemoryThanThereIs() {
     Gpuos gpu = shared();
-    refused(OutOfMemoryException.class, () -> gpu.empty(DType.I8, 1L << 58), device(), "requested=");
+    refused(
+        OutOfMemoryException.class, () -> gpu.empty(DType.I8, 1L << 58), device(), "requested=");
     try (Tensor one = gpu.zeros(DType.I8, 1);
         Tensor huge = one.expand(1L << 58)) {
       // The result is what does not fit.
@@ -314,14 +318,43 @@ interface ErrorConformance extends Target {
         refused(RingFullException.class, increment::submit, "capacity=64");
         assertTrue(System.nanoTime() - begin >= 30_000_000, "did not wait");
         refused(
-            RingFullException.class, () -> gpu.submit(Operator.of("a + 1"), counter), "capacity=64");
+            RingFullException.class,
+            () -> gpu.submit(Operator.of("a + 1"), counter),
+            "capacity=64");
         refused(RingFullException.class, () -> gpu.batch(List.of(increment)).submit());
       }
       gpu.synchronize();
       increment.run();
-      assertEquals(submitted + 1, counter.toLongs()[0], "a refused submission ran, or one was lost");
+      assertEquals(
+          submitted + 1, counter.toLongs()[0], "a refused submission ran, or one was lost");
       goesOn(gpu);
     }
+  }
+
+  @Test
+  default void shouldRefuseExpressionsTooLargeForTheRing() {
+    Operator operator = Operator.of(chainOfReductions(40));
+    try (Gpuos gpu = open(DeviceSettings.defaults().withRingCapacity(64));
+        Tensor a = gpu.tensor(new float[] {3, 1, 2})) {
+      refused(ExpressionException.class, () -> gpu.run(operator, a), "steps=", "at most 32");
+      goesOn(gpu);
+    }
+    Gpuos gpu = shared();
+    try (Tensor a = gpu.tensor(new float[] {3, 1, 2});
+        Tensor result = gpu.run(operator, a)) {
+      assertArrayEquals(new float[] {0, -2, -1}, result.toFloats());
+    }
+  }
+
+  /** Subtracts the maximum again and again, which needs two steps each time. */
+  private static String chainOfReductions(int length) {
+    StringBuilder text = new StringBuilder();
+    String name = "a";
+    for (int i = 0; i < length; i++) {
+      text.append("y%d = %s - max(%s);".formatted(i, name, name));
+      name = "y" + i;
+    }
+    return text + name;
   }
 
   /** All tiles of one submission fit the ring together, or it is not cut that fine. */

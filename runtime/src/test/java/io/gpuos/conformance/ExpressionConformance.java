@@ -1,11 +1,15 @@
 package io.gpuos.conformance;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
+import io.gpuos.Tensor;
 import io.gpuos.ir.Expr;
+import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -13,8 +17,8 @@ import org.junit.jupiter.api.TestReporter;
 
 /**
  * Random expressions over random shapes, types, values and views, against the oracle. A failure is
- * made small and printed as text that reproduces it; {@code -Dgpuos.conformance.only=NUMBER} runs that
- * case again.
+ * made small and printed as text that reproduces it; {@code -Dgpuos.conformance.only=NUMBER} runs
+ * that case again.
  */
 interface ExpressionConformance extends Target {
 
@@ -42,6 +46,30 @@ interface ExpressionConformance extends Target {
     assertTrue(
         tally.refused < tally.cases / 4 && tally.unknown < tally.compared / 2,
         () -> "the test tests too little: " + tally);
+  }
+
+  /** More than one kernel can read or write. */
+  @Test
+  default void shouldTakeManyInputsAndGiveManyOutputs() {
+    Gpuos gpu = renewed();
+    int count = 25;
+    StringBuilder sum = new StringBuilder("x0");
+    StringBuilder shifted = new StringBuilder();
+    Tensor[] inputs = new Tensor[count];
+    for (int i = 0; i < count; i++) {
+      inputs[i] = gpu.tensor(new long[] {i, 1});
+      sum.append(i == 0 ? "" : " + x" + i);
+      shifted.append(", x%d * 2 + x%d".formatted(i, (i + 7) % count));
+    }
+    List<Tensor> outputs = gpu.submit(Operator.of(sum.toString() + shifted), inputs).results();
+    assertEquals(1 + count, outputs.size());
+    assertArrayEquals(new long[] {count * (count - 1) / 2, count}, outputs.get(0).toLongs());
+    for (int i = 0; i < count; i++) {
+      assertArrayEquals(new long[] {2 * i + (i + 7) % count, 3}, outputs.get(i + 1).toLongs());
+      outputs.get(i + 1).close();
+      inputs[i].close();
+    }
+    outputs.getFirst().close();
   }
 
   private static void runCase(Gpuos gpu, int number, CaseRunner.Tally tally) {

@@ -15,9 +15,9 @@ import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
 /**
- * Makes random expressions that are nearly always valid: each part is asked for with the kind of type
- * it must have, and shapes are followed so that everything broadcasts to one full shape. Inputs are
- * invented on the way.
+ * Makes random expressions that are nearly always valid: each part is asked for with the kind of
+ * type it must have, and shapes are followed so that everything broadcasts to one full shape.
+ * Inputs are invented on the way.
  */
 final class ExpressionGenerator {
 
@@ -82,8 +82,8 @@ final class ExpressionGenerator {
   }
 
   /**
-   * The part, or a tensor in the place of a number: functions of nothing but numbers are left to the
-   * tests of the language, because it is open which of them round to a half type.
+   * The part, or a tensor in the place of a number: functions of nothing but numbers are left to
+   * the tests of the language, because it is open which of them round to a half type.
    */
   private Part tensorial(Part part) {
     return isNumber(part) ? tensor(part.category()) : part;
@@ -170,8 +170,7 @@ final class ExpressionGenerator {
           function == Function.SUB || index == 0
               ? expression(category, depth)
               : expression(atMost(category), depth);
-      case ANY, BITWISE ->
-          expression(index == 0 ? category : atMost(category), depth);
+      case ANY, BITWISE -> expression(index == 0 ? category : atMost(category), depth);
       case FLOATING, COMPARISON, LOGICAL, PREDICATE -> expression(anyCategory(), depth);
       case WHERE ->
           index == 0

@@ -77,13 +77,16 @@ interface FunctionConformance extends Target {
     double[] parameters =
         switch (reducer) {
           case NORM ->
-              new double[] {2, 1, 0, 3, -1, 0.5, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY};
+              new double[] {
+                2, 1, 0, 3, -1, 0.5, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY
+              };
           case VAR, STD -> new double[] {1, 0};
           default -> new double[] {0};
         };
     Gpuos gpu = renewed();
     CaseRunner.Tally tally = new CaseRunner.Tally();
-    for (int[] shape : new int[][] {{1_237}, {5, 1, 77}, {33, 4, 9}, {2, 3_000}, {600, 3}, {1, 1}}) {
+    for (int[] shape :
+        new int[][] {{1_237}, {5, 1, 77}, {33, 4, 9}, {2, 3_000}, {600, 3}, {1, 1}}) {
       FunctionCase test = new FunctionCase(Arrays.hashCode(shape) ^ reducer.name().hashCode());
       for (DType type : DType.values()) {
         for (double parameter : reducer.accepts(type) ? parameters : new double[0]) {

@@ -7,7 +7,9 @@ import io.gpuos.queue.Lease;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 
-/** Keeps the workers of a runtime away: what is submitted meanwhile waits until the hold is closed. */
+/**
+ * Keeps the workers of a runtime away: what is submitted meanwhile waits until the hold is closed.
+ */
 record Hold(Lease lease) implements AutoCloseable {
 
   /** Returns when no worker takes a task any more. */

@@ -1,5 +1,6 @@
 package io.gpuos.conformance;
 
+import static io.gpuos.conformance.Refusals.refused;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -11,6 +12,8 @@ import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.error.OverlapException;
+import io.gpuos.ir.OracleTensor;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
 import java.lang.foreign.MemorySegment;
@@ -44,10 +47,53 @@ interface MemoryConformance extends Target {
         } else {
           view.write(other.base().longs());
         }
-        var expected = TensorCase.replaced(test.base(), test.plain(), other.base());
+        OracleTensor expected = TensorCase.replaced(test.base(), test.plain(), other.base());
         assertTrue(TensorCase.same(expected, TensorCase.download(base)), test::toString);
       }
     }
+  }
+
+  /** An output may share memory with an input only if each element is read where it is written. */
+  @Test
+  default void shouldRefuseExactlyTheOverlapsThatMatter() {
+    Gpuos gpu = shared();
+    Operator operator = Operator.of("a * 2 + 1");
+    TensorGenerator tensors = new TensorGenerator(new SplittableRandom(Settings.seed()));
+    int accepted = 0;
+    for (int round = 0; round < 2_000; round++) {
+      int[] shape = tensors.shape(round % 3, 12);
+      if (PlainView.count(shape) == 0) {
+        continue;
+      }
+      OracleTensor base = tensors.valuesOfKind(DType.I32, 2, 24);
+      TensorCase from = new TensorCase(base, tensors.window(24, true, shape));
+      TensorCase to = new TensorCase(base, tensors.window(24, false, shape));
+      int[] read = from.plain().positions();
+      int[] written = to.plain().positions();
+      boolean disjoint = Arrays.stream(read).noneMatch(at -> holds(written, at));
+      boolean valid = disjoint || Arrays.equals(read, written);
+      try (Tensor memory = from.upload(gpu);
+          Tensor input = from.view(memory);
+          Tensor output = to.view(memory)) {
+        OracleTensor expected = base;
+        if (valid) {
+          accepted++;
+          gpu.runInto(operator, output, input);
+          long[] results = Arrays.stream(from.oracle().longs()).map(a -> 2 * a + 1).toArray();
+          OracleTensor values = OracleTensor.integral(DType.I32, shape, results);
+          expected = TensorCase.replaced(base, to.plain(), values);
+        } else {
+          refused(OverlapException.class, () -> gpu.runInto(operator, output, input));
+        }
+        assertTrue(
+            TensorCase.same(expected, TensorCase.download(memory)), () -> from + " to " + to);
+      }
+    }
+    assertTrue(accepted > 200 && accepted < 1_800, "accepted: " + accepted);
+  }
+
+  private static boolean holds(int[] positions, int wanted) {
+    return Arrays.stream(positions).anyMatch(position -> position == wanted);
   }
 
   @Test

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
- * A view as plainly as it can be: for each index, row-major, the position of its element in the base
- * tensor. Shares no code with the library's strides.
+ * A view as plainly as it can be: for each index, row-major, the position of its element in the
+ * base tensor. Shares no code with the library's strides.
  */
 record PlainView(int[] shape, int[] positions) {
 
@@ -51,7 +51,8 @@ record PlainView(int[] shape, int[] positions) {
 
   /** Without a dimension of size 1. */
   PlainView without(int dim) {
-    int[] rest = IntStream.range(0, shape.length).filter(d -> d != dim).map(d -> shape[d]).toArray();
+    int[] rest =
+        IntStream.range(0, shape.length).filter(d -> d != dim).map(d -> shape[d]).toArray();
     return new PlainView(rest, positions);
   }
 

@@ -12,9 +12,10 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * A random sequence of operations over overlapping views of a few tensors: in place, reading what was
- * just written, writing what was just read, strided and reversed views that interleave, reductions,
- * tensors of many tiles, host reads and writes in between. Made so that every operation is valid.
+ * A random sequence of operations over overlapping views of a few tensors: in place, reading what
+ * was just written, writing what was just read, strided and reversed views that interleave,
+ * reductions, tensors of many tiles, host reads and writes in between. Made so that every operation
+ * is valid.
  */
 final class RandomProgram {
 
@@ -46,6 +47,7 @@ final class RandomProgram {
 
   private final DType type;
   private final SplittableRandom random;
+  private final TensorGenerator tensors;
   private final List<OracleTensor> initial = new ArrayList<>();
   private final List<Window> windows = new ArrayList<>();
   private final List<Step> steps = new ArrayList<>();
@@ -60,7 +62,7 @@ final class RandomProgram {
   RandomProgram(long seed, DType type, int length, Gpuos gpu) {
     this.type = type;
     this.random = new SplittableRandom(seed);
-    TensorGenerator tensors = new TensorGenerator(random);
+    this.tensors = new TensorGenerator(random);
     for (int size : BUFFERS) {
       initial.add(tensors.valuesOfKind(type, 0, size));
     }
@@ -106,7 +108,8 @@ final class RandomProgram {
       case 2 -> compute(memory, any(WHOLE), new int[0], new int[] {rows, columns});
       case 3 -> compute(memory, any(ROWS), new int[] {rows}, new int[] {rows, columns});
       case 4 -> compute(memory, CENTERED, new int[] {rows, columns}, new int[] {rows, columns});
-      case 5, 6 -> compute(memory, any(UNARY), new int[] {rows * columns}, new int[] {rows * columns});
+      case 5, 6 ->
+          compute(memory, any(UNARY), new int[] {rows * columns}, new int[] {rows * columns});
       default -> {
         boolean flat = random.nextBoolean();
         int[] shape = flat ? new int[] {rows * columns} : new int[] {rows, columns};
@@ -150,38 +153,9 @@ final class RandomProgram {
     while (BUFFERS[buffer] < count) {
       buffer++;
     }
-    windows.add(new Window(buffer, steps(BUFFERS[buffer], count, input, shape)));
+    windows.add(new Window(buffer, tensors.window(BUFFERS[buffer], input, shape)));
     memory.add(windows.getLast());
     return windows.size() - 1;
-  }
-
-  private List<ViewStep> steps(int size, int count, boolean input, int... shape) {
-    List<ViewStep> steps = new ArrayList<>();
-    boolean matrix = shape.length == 2;
-    if (matrix && input && random.nextInt(6) == 0) {
-      int start = random.nextInt(size - shape[1] + 1);
-      steps.add(new ViewStep.Slice(0, start, start + shape[1], 1));
-      steps.add(new ViewStep.Expand(shape));
-      return steps;
-    }
-    int step = random.nextInt(1, 4);
-    if ((count - 1) * step + 1 > size) {
-      step = 1;
-    }
-    int span = (count - 1) * step + 1;
-    // Often from the same few places, so that views meet.
-    int start = random.nextBoolean() ? 0 : random.nextInt(size - span + 1);
-    steps.add(new ViewStep.Slice(0, start, start + span, step));
-    if (random.nextInt(5) == 0) {
-      steps.add(new ViewStep.Flip(0));
-    }
-    if (matrix && random.nextInt(4) == 0) {
-      steps.add(new ViewStep.Reshape(shape[1], shape[0]));
-      steps.add(new ViewStep.Permute(1, 0));
-    } else {
-      steps.add(new ViewStep.Reshape(shape));
-    }
-    return steps;
   }
 
   // ---- memory -----------------------------------------------------------------------------------
@@ -208,8 +182,7 @@ final class RandomProgram {
     }
 
     Call prepare(Gpuos gpu, Step.Compute compute) {
-      return gpu.prepare(
-          compute.operator(), views(compute.outputs()), inputs(compute));
+      return gpu.prepare(compute.operator(), views(compute.outputs()), inputs(compute));
     }
 
     private Tensor[] inputs(Step.Compute compute) {

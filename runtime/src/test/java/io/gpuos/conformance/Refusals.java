@@ -15,7 +15,8 @@ import org.junit.jupiter.api.function.Executable;
 final class Refusals {
 
   /** {@code rule: name=value, expected=...} on one line. */
-  private static final Pattern FORM = Pattern.compile("[^:=\\n]+: [^\\n]*?\\w+=[^\\n]+, expected=[^\\n]+");
+  private static final Pattern FORM =
+      Pattern.compile("[^:=\\n]+: [^\\n]*?\\w+=[^\\n]+, expected=[^\\n]+");
 
   private static final Operator ADD = Operator.of("a + b");
 
@@ -26,10 +27,10 @@ final class Refusals {
    *
    * @param parts what the message must contain
    */
-  static void refused(
-      Class<? extends GpuosException> type, Executable action, String... parts) {
+  static void refused(Class<? extends GpuosException> type, Executable action, String... parts) {
     String message = assertThrowsExactly(type, action).getMessage();
-    assertTrue(FORM.matcher(message).matches(), () -> "not 'rule: name=value, expected=': " + message);
+    assertTrue(
+        FORM.matcher(message).matches(), () -> "not 'rule: name=value, expected=': " + message);
     for (String part : parts) {
       assertTrue(message.contains(part), () -> "'%s' is not in: %s".formatted(part, message));
     }

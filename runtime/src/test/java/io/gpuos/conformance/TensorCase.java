@@ -43,9 +43,15 @@ record TensorCase(OracleTensor base, List<ViewStep> steps) {
     int[] at = view.positions();
     return base.dtype().isFloating()
         ? new OracleTensor(
-            base.dtype(), view.shape(), Arrays.stream(at).mapToDouble(i -> base.doubles()[i]).toArray(), null)
+            base.dtype(),
+            view.shape(),
+            Arrays.stream(at).mapToDouble(i -> base.doubles()[i]).toArray(),
+            null)
         : new OracleTensor(
-            base.dtype(), view.shape(), null, Arrays.stream(at).mapToLong(i -> base.longs()[i]).toArray());
+            base.dtype(),
+            view.shape(),
+            null,
+            Arrays.stream(at).mapToLong(i -> base.longs()[i]).toArray());
   }
 
   /** This tensor without its views: contiguous, with the same elements. */
@@ -55,8 +61,7 @@ record TensorCase(OracleTensor base, List<ViewStep> steps) {
 
   /** The base on a device. */
   Tensor upload(Gpuos gpu) {
-    Tensor tensor =
-        gpu.empty(dtype(), Arrays.stream(base.shape()).asLongStream().toArray());
+    Tensor tensor = gpu.empty(dtype(), Arrays.stream(base.shape()).asLongStream().toArray());
     if (dtype().isFloating()) {
       tensor.write(base.doubles());
     } else {

@@ -90,8 +90,8 @@ final class TensorGenerator {
   /**
    * A contiguous tensor of random values.
    *
-   * @param kind below {@link #KINDS}: small whole numbers, a range around 0, many magnitudes, or also
-   *     special values
+   * @param kind below {@link #KINDS}: small whole numbers, a range around 0, many magnitudes, or
+   *     also special values
    */
   OracleTensor valuesOfKind(DType type, int kind, int... shape) {
     int count = PlainView.count(shape);
@@ -148,8 +148,23 @@ final class TensorGenerator {
           default -> Float.MIN_VALUE;
         };
     double[] values = {
-      0, -0.0, 1, -1, Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, largest,
-      -largest, smallest, -smallest, 0.5, 1.5, 2.5, -0.5, 1e4, -1e4
+      0,
+      -0.0,
+      1,
+      -1,
+      Double.NaN,
+      Double.POSITIVE_INFINITY,
+      Double.NEGATIVE_INFINITY,
+      largest,
+      -largest,
+      smallest,
+      -smallest,
+      0.5,
+      1.5,
+      2.5,
+      -0.5,
+      1e4,
+      -1e4
     };
     return values[random.nextInt(values.length)];
   }
@@ -187,7 +202,9 @@ final class TensorGenerator {
     return new TensorCase(values(type, before), steps);
   }
 
-  /** Puts a random step before {@code steps}, whose result has {@code shape}; returns what it views. */
+  /**
+   * Puts a random step before {@code steps}, whose result has {@code shape}; returns what it views.
+   */
   private int[] stepBefore(int[] shape, boolean expanded, List<ViewStep> steps) {
     int dim = shape.length == 0 ? -1 : random.nextInt(shape.length);
     return switch (random.nextInt(dim < 0 ? 2 : 7)) {
@@ -269,5 +286,38 @@ final class TensorGenerator {
     }
     steps.addFirst(new ViewStep.Slice(dim, start, stop, step));
     return before;
+  }
+
+  /**
+   * A view of a part of a one-dimensional tensor: every so many elements, backwards, by rows or by
+   * columns, and often from its beginning, so that several such views meet.
+   *
+   * @param size elements of the tensor, at least as many as the view has
+   * @param expanded whether elements may be repeated
+   * @param shape of the view: no, one or two dimensions
+   */
+  List<ViewStep> window(int size, boolean expanded, int... shape) {
+    boolean matrix = shape.length == 2;
+    if (matrix && expanded && random.nextInt(6) == 0) {
+      int start = random.nextInt(size - shape[1] + 1);
+      return List.of(new ViewStep.Slice(0, start, start + shape[1], 1), new ViewStep.Expand(shape));
+    }
+    List<ViewStep> steps = new ArrayList<>();
+    int count = PlainView.count(shape);
+    int step = random.nextInt(1, 4);
+    step = (count - 1) * step + 1 > size ? 1 : step;
+    int span = (count - 1) * step + 1;
+    int start = random.nextBoolean() ? 0 : random.nextInt(size - span + 1);
+    steps.add(new ViewStep.Slice(0, start, start + span, step));
+    if (random.nextInt(5) == 0) {
+      steps.add(new ViewStep.Flip(0));
+    }
+    if (matrix && random.nextInt(4) == 0) {
+      steps.add(new ViewStep.Reshape(shape[1], shape[0]));
+      steps.add(new ViewStep.Permute(1, 0));
+    } else {
+      steps.add(new ViewStep.Reshape(shape));
+    }
+    return steps;
   }
 }

@@ -163,7 +163,9 @@ interface ThreadConformance extends Target {
     }
   }
 
-  /** Programs of several threads, each on memory of its own, as if each had the device to itself. */
+  /**
+   * Programs of several threads, each on memory of its own, as if each had the device to itself.
+   */
   @ParameterizedTest
   @ValueSource(ints = {1, 4})
   default void shouldKeepProgramsApart(int workers) throws Exception {
@@ -172,7 +174,8 @@ interface ThreadConformance extends Target {
     ProgramRunner.Outcome[] expected = new ProgramRunner.Outcome[4];
     try (Gpuos reference = open(DeviceSettings.defaults().withWorkers(1))) {
       for (int t = 0; t < programs.length; t++) {
-        programs[t] = new RandomProgram(Settings.seed() + 77 * t + workers, types[t], 120, reference);
+        programs[t] =
+            new RandomProgram(Settings.seed() + 77 * t + workers, types[t], 120, reference);
         expected[t] = ProgramRunner.oneByOne(reference, programs[t]);
       }
     }
@@ -212,6 +215,36 @@ interface ThreadConformance extends Target {
             }
           });
       assertArrayEquals(sliceCounts(width), all.toLongs());
+    }
+  }
+
+  /** The host writes every other element; what lies between belongs to tasks. */
+  @Test
+  default void shouldWriteBetweenWhatTasksWrite() throws Exception {
+    int rounds = 300;
+    try (Gpuos gpu = open(Settings.restless(2));
+        Tensor all = gpu.zeros(DType.I64, 2_000);
+        Tensor even = all.slice(0, 0, 2_000, 2);
+        Tensor odd = all.slice(0, 1, 2_000, 2);
+        Call increment = gpu.prepare(Operator.of("a + 1"), odd, odd)) {
+      long[] values = new long[1_000];
+      inParallel(
+          2,
+          thread -> {
+            for (int i = 1; i <= rounds; i++) {
+              if (thread == 0) {
+                Arrays.fill(values, -i);
+                even.write(values);
+              } else {
+                increment.run();
+              }
+            }
+          });
+      long[] expected = new long[1_000];
+      Arrays.fill(expected, rounds);
+      assertArrayEquals(expected, odd.toLongs(), "elements that tasks wrote");
+      Arrays.fill(expected, -rounds);
+      assertArrayEquals(expected, even.toLongs(), "elements that the host wrote");
     }
   }
 

@@ -4,8 +4,8 @@ import io.gpuos.Tensor;
 import java.util.Arrays;
 
 /**
- * One change of view, in two forms: {@link #apply(Tensor)} asks the library, {@link #apply(PlainView)}
- * moves a list of positions about, element by element.
+ * One change of view, in two forms: {@link #apply(Tensor)} asks the library, {@link
+ * #apply(PlainView)} moves a list of positions about, element by element.
  */
 sealed interface ViewStep {
 

@@ -53,8 +53,8 @@ public final class Oracle {
    * What to expect of a device.
    *
    * @param value the oracle's result
-   * @param errors how far each element of a correct result may be from it; infinite where any value is
-   *     correct. Integers and BOOL have 0 or infinity.
+   * @param errors how far each element of a correct result may be from it; infinite where any value
+   *     is correct. Integers and BOOL have 0 or infinity.
    */
   public record Bounded(OracleTensor value, double[] errors) {}
 
@@ -184,8 +184,7 @@ public final class Oracle {
       longs[i] = type == DType.BOOL ? (x != 0 ? 1 : 0) : whole;
       errors[i] = OracleErrors.truncated(type, x, value.errors()[i]);
     }
-    return new Value(
-        OracleTensor.integral(type, tensor.shape(), longs), errors, value.number());
+    return new Value(OracleTensor.integral(type, tensor.shape(), longs), errors, value.number());
   }
 
   private static Value wrapped(Value value, DType type) {

@@ -8,12 +8,13 @@ import java.util.function.DoubleUnaryOperator;
  * oracle's values (Higham, "Accuracy and Stability of Numerical Algorithms", 3.3). An error is the
  * radius of an interval around the oracle's value that holds every correct result; 0 means exactly
  * this value, bit for bit but for the sign of a zero; {@link #UNKNOWN} means that the value says
- * nothing, because a rounding before it may have changed a decision (a comparison, a conversion to an
- * integer, a pole).
+ * nothing, because a rounding before it may have changed a decision (a comparison, a conversion to
+ * an integer, a pole).
  *
- * <p>A function's error has two parts: what the errors of its arguments do to it, found by computing
- * it at the corners of their intervals, and its own, in units in the last place of the compute type.
- * Sums, products, quotients and square roots round correctly, by contract, and have none.
+ * <p>A function's error has two parts: what the errors of its arguments do to it, found by
+ * computing it at the corners of their intervals, and its own, in units in the last place of the
+ * compute type. Sums, products, quotients and square roots round correctly, by contract, and have
+ * none.
  */
 final class OracleErrors {
 
@@ -140,8 +141,7 @@ final class OracleErrors {
       case ATAN2 -> holdsZero(x[0], e[0]) && x[1] - e[1] <= 0;
       case TAN -> e[0] > NARROW || Math.cos(x[0] - e[0]) * Math.cos(x[0] + e[0]) <= 0;
       case LGAMMA ->
-          e[0] > NARROW
-              || x[0] - e[0] <= 0 && Math.floor(x[0] - e[0]) != Math.floor(x[0] + e[0]);
+          e[0] > NARROW || x[0] - e[0] <= 0 && Math.floor(x[0] - e[0]) != Math.floor(x[0] + e[0]);
       case SIN, COS, GELU, GELU_TANH, SILU, MISH, HARDSWISH -> e[0] > NARROW;
       default -> false;
     };
@@ -188,9 +188,9 @@ final class OracleErrors {
   }
 
   /**
-   * Units in the last place: the CUDA math library's documented maximum (CUDA C++ Programming Guide,
-   * "Mathematical Functions") plus one for each further operation of a composed formula, and at least
-   * what {@code java.lang.Math} promises.
+   * Units in the last place: the CUDA math library's documented maximum (CUDA C++ Programming
+   * Guide, "Mathematical Functions") plus one for each further operation of a composed formula, and
+   * at least what {@code java.lang.Math} promises.
    */
   private static int ulps(Function function) {
     return switch (function) {
@@ -232,8 +232,7 @@ final class OracleErrors {
     }
     return switch (function) {
       case ISNAN, ISINF, ISFINITE -> 0;
-      default ->
-          !allExact(errors) && holdsZero(x[0] - x[1], errors[0] + errors[1]) ? UNKNOWN : 0;
+      default -> !allExact(errors) && holdsZero(x[0] - x[1], errors[0] + errors[1]) ? UNKNOWN : 0;
     };
   }
 
@@ -266,9 +265,7 @@ final class OracleErrors {
     if (rounded == UNKNOWN || !Double.isFinite(value)) {
       return rounded;
     }
-    return Double.isFinite(middle)
-        ? Math.max(error, rounded + Math.abs(middle - value))
-        : UNKNOWN;
+    return Double.isFinite(middle) ? Math.max(error, rounded + Math.abs(middle - value)) : UNKNOWN;
   }
 
   /** Of a floating value that is converted to an integer type or BOOL: 0 or unknown. */

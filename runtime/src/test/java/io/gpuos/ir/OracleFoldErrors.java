@@ -5,8 +5,8 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
- * {@link OracleErrors} of reductions. A device may fold in any order and in the compute type, so the
- * bounds are those of recursive summation: {@code n} roundings, each relative to the sum of
+ * {@link OracleErrors} of reductions. A device may fold in any order and in the compute type, so
+ * the bounds are those of recursive summation: {@code n} roundings, each relative to the sum of
  * magnitudes.
  */
 final class OracleFoldErrors {
@@ -145,8 +145,7 @@ final class OracleFoldErrors {
       most = Math.max(most, magnitude == 0 ? 0 : Math.pow(magnitude + errors[i], parameter));
       least = Math.min(least, magnitude == 0 ? 1 : Math.pow(magnitude - errors[i], parameter));
     }
-    boolean inRange =
-        OracleErrors.bounded(type, most * x.length, 0) != UNKNOWN && least >= SMALL;
+    boolean inRange = OracleErrors.bounded(type, most * x.length, 0) != UNKNOWN && least >= SMALL;
     boolean single = parameter == 1 && x.length == 1;
     if (single) {
       return errors[0];
