@@ -200,7 +200,6 @@ public final class SubmissionRing {
       return submitAll(batch.invocations);
     }
     enterOpen();
-    settle();
     long first = tail;
     completedThrough = completions.through();
     if (first - 1 - completedThrough > 0) {
@@ -275,16 +274,16 @@ public final class SubmissionRing {
     if (batch == null) {
       return;
     }
-    unregistered = null;
     completedThrough = completions.through();
     long first = unregisteredFirst;
-    if (first + batch.records - 1 - completedThrough <= 0) {
-      return;
+    if (first + batch.records - 1 - completedThrough > 0) {
+      for (Invocation invocation : batch.invocations) {
+        register(invocation, first, first + invocation.tiles - 1);
+        first += invocation.tiles;
+      }
     }
-    for (Invocation invocation : batch.invocations) {
-      register(invocation, first, first + invocation.tiles - 1);
-      first += invocation.tiles;
-    }
+    // Last: should registering fail, whoever comes next tries again, which does no harm.
+    unregistered = null;
   }
 
   /** Inside the ordering section. The last record is published with a fence. */
@@ -494,7 +493,6 @@ public final class SubmissionRing {
           "too many tiles: tiles=" + tiles + ", expected=at most " + maxTiles());
     }
     enterOpen();
-    settle();
     long last = tail + tiles - 1;
     if (last - completedThrough > memory.capacity()) {
       completedThrough = completions.through();
@@ -506,12 +504,19 @@ public final class SubmissionRing {
     return true;
   }
 
+  /** Enters, with everything registered that was submitted. */
   private void enterOpen() {
     enter();
     if (closed) {
       leave();
       completions.throwIfFailed();
       throw new ClosedException("runtime closed: ring=closed, expected=an open runtime");
+    }
+    try {
+      settle();
+    } catch (Throwable failure) {
+      leave();
+      throw failure;
     }
   }
 

@@ -37,7 +37,7 @@ constexpr u64 LATE_AFTER_NS = 1000;
 constexpr u64 DIRECT_IN_FLIGHT = 8;
 // Tasks that may still be taken by a launch that leaves because it was idle. When more come, the few
 // workers that are still here leave too, and all come back with the next launch.
-constexpr u64 TASKS_WHILE_LEAVING = 32;
+constexpr i64 TASKS_WHILE_LEAVING = 32;
 // Pause of the lease keeper between two looks.
 constexpr u32 LEASE_PAUSE_NS = 500;
 
@@ -397,7 +397,8 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
     u32 wanted = mode;
     if (static_cast<i64>(yield - c.epoch) >= 0 || now - start > launch.max_residency) {
       wanted = STOP_NOW;
-    } else if (mode == STOP_WHEN_EMPTY && fetched - fetched_at_stop > TASKS_WHILE_LEAVING) {
+    } else if (mode == STOP_WHEN_EMPTY &&
+               static_cast<i64>(fetched - fetched_at_stop) > TASKS_WHILE_LEAVING) {
       wanted = STOP_NOW;
     } else if (now - active > launch.linger) {
       wanted = STOP_WHEN_EMPTY;

@@ -145,8 +145,10 @@ public final class CpuDevice implements ComputeDevice {
 
   @Override
   public void copy(long target, long source, long bytes) {
-    MemorySegment from = MemorySegment.ofAddress(source).reinterpret(bytes);
-    MemorySegment.copy(from, 0, MemorySegment.ofAddress(target).reinterpret(bytes), 0, bytes);
+    copy(
+        MemorySegment.ofAddress(source).reinterpret(bytes),
+        MemorySegment.ofAddress(target).reinterpret(bytes),
+        bytes);
   }
 
   @Override

@@ -254,6 +254,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     threads.run(
         () -> {
           synchronized (copies) {
+            requireOpen();
             copies.copy(target, source, bytes);
             copies.synchronize();
           }
