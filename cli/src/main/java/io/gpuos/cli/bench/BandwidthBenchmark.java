@@ -31,8 +31,7 @@ final class BandwidthBenchmark {
   private final WarmUp warmUp;
   private final SplittableRandom random;
 
-  BandwidthBenchmark(
-      Gpuos gpu, long elements, int rounds, WarmUp warmUp, SplittableRandom random) {
+  BandwidthBenchmark(Gpuos gpu, long elements, int rounds, WarmUp warmUp, SplittableRandom random) {
     this.gpu = gpu;
     this.elements = elements;
     this.rounds = rounds;
