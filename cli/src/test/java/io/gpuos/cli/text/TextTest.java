@@ -88,6 +88,14 @@ class TextTest {
         printed(err -> progress(err, true)));
   }
 
+  @Test
+  void shouldKeepDetailsToTerminalsWhileStepsAreShort() {
+    assertEquals("", printed(err -> new Progress(err, "demo", false).detail("one")));
+    assertEquals(
+        "\r\u001b[Kgpuos: demo: one",
+        printed(err -> new Progress(err, "demo", true).detail("one")));
+  }
+
   private static void progress(PrintWriter err, boolean terminal) {
     try (Progress progress = new Progress(err, "demo", terminal)) {
       progress.step("one");
