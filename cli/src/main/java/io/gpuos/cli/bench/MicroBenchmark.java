@@ -44,7 +44,7 @@ public final class MicroBenchmark {
     private static final WarmUp SHORT = new WarmUp(30, 200 * MS, 600 * MS);
     private static final WarmUp LONG = new WarmUp(30, 500 * MS, 2000 * MS);
 
-    private static final int QUICK_ROUNDS = 31;
+    private static final int FEW_ROUNDS = 31;
     private static final int ROUNDS = 101;
     private static final int CPU_ELEMENTS = 16 << 20;
     private static final int GPU_ELEMENTS = 64 << 20;
@@ -55,8 +55,8 @@ public final class MicroBenchmark {
     static Effort of(boolean quick, boolean gpu) {
       int elements = gpu ? GPU_ELEMENTS : CPU_ELEMENTS;
       return quick
-          ? new Effort(SHORT, QUICK_ROUNDS, 2000, gpu ? 10_000 : 1000, elements / 8, 1)
-          : new Effort(LONG, ROUNDS, 10_000, 10_000, elements, 5);
+          ? new Effort(SHORT, FEW_ROUNDS, 2000, gpu ? 10_000 : 1000, elements / 8, 1)
+          : new Effort(LONG, gpu ? ROUNDS : FEW_ROUNDS, 10_000, 10_000, elements, 5);
     }
   }
 
