@@ -35,7 +35,8 @@ public final class TaskRecord {
               "gpuos_task",
               BYTES,
               BYTES,
-              "One task, or one tile of a task. Written by the submitting thread, read by one worker.")
+              "One task, or one tile of a task. Written by the submitting thread, read by one"
+                  + " worker.")
           .access(Side.HOST, Side.DEVICE, Order.RELEASE)
           .word(U64, "sequence", "sequence", "written last: publishes the record")
           .access(Side.HOST, Side.DEVICE, Order.PLAIN)
@@ -55,7 +56,11 @@ public final class TaskRecord {
           .word(U32, "after1", "distances", "second range of tasks to wait for")
           .words(U64, "operand4", 3, "address or bits", "operands 4 to 6")
           .word(U32, "stamp3", "sequence", "low half of the sequence")
-          .word(U32, "first", "256 positions", "first position of the tile; in single positions for a reduction; unused when linear")
+          .word(
+              U32,
+              "first",
+              "256 positions",
+              "first position of the tile; in single positions for a reduction; unused when linear")
           .words(U64, "operand7", 3, "address or bits", "operands 7 to 9")
           .build();
 

@@ -79,9 +79,7 @@ public final class Invocation {
     image[offset / Long.BYTES] |= Integer.toUnsignedLong(value) << offset % Long.BYTES * 8;
   }
 
-  /**
-   * Images of all tiles, worked out at the first use. A race makes them twice, equal each time.
-   */
+  /** Images of all tiles, worked out at the first use. A race makes them twice, equal each time. */
   long[][] tileImages() {
     long[][] images = tileImages;
     if (images == null) {
@@ -108,8 +106,8 @@ public final class Invocation {
   }
 
   /**
-   * Writes the whole record of tile {@code tile}, but for sequence and stamps, to {@code target} from
-   * {@code at} on.
+   * Writes the whole record of tile {@code tile}, but for sequence and stamps, to {@code target}
+   * from {@code at} on.
    *
    * @param sequence that {@code dependencies} are relative to
    * @param room longs there are

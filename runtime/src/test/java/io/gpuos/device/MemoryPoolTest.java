@@ -154,7 +154,8 @@ class MemoryPoolTest {
     assertTrue(
         out.getMessage()
             .startsWith(
-                "out of memory: device=test, requested=1048576 bytes, in_use=1024 bytes, available="),
+                "out of memory: device=test, requested=1048576 bytes, in_use=1024 bytes,"
+                    + " available="),
         out::getMessage);
     assertEquals(1024, pool.usedBytes());
     pool.allocate(1000);
@@ -245,8 +246,7 @@ class MemoryPoolTest {
         Map.Entry<Long, Block> before = live.floorEntry(block.address());
         Map.Entry<Long, Block> after = live.ceilingEntry(block.address());
         assertTrue(
-            before == null
-                || before.getKey() + before.getValue().bytes() - block.address() <= 0);
+            before == null || before.getKey() + before.getValue().bytes() - block.address() <= 0);
         assertTrue(after == null || block.address() + block.bytes() - after.getKey() <= 0);
         live.put(block.address(), block);
       } else if (!live.isEmpty()) {

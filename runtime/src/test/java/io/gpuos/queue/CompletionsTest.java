@@ -205,6 +205,7 @@ class CompletionsTest {
     for (Thread waiter : waiters) {
       waiter.join();
     }
-    assertEquals(4, ends.stream().filter(ClosedException.class::isInstance).count(), ends::toString);
+    assertEquals(
+        4, ends.stream().filter(ClosedException.class::isInstance).count(), ends::toString);
   }
 }
