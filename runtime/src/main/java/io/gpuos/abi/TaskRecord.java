@@ -35,7 +35,8 @@ public final class TaskRecord {
               "gpuos_task",
               BYTES,
               BYTES,
-              "One task, or one tile of a task. Written by the submitting thread, read by one worker.")
+              "One task, or one tile of a task. Written by the submitting thread, read by one"
+                  + " worker.")
           .access(Side.HOST, Side.DEVICE, Order.RELEASE)
           .word(U64, "sequence", "sequence", "written last: publishes the record")
           .access(Side.HOST, Side.DEVICE, Order.PLAIN)

@@ -154,7 +154,8 @@ class MemoryPoolTest {
     assertTrue(
         out.getMessage()
             .startsWith(
-                "out of memory: device=test, requested=1048576 bytes, in_use=1024 bytes, available="),
+                "out of memory: device=test, requested=1048576 bytes, in_use=1024 bytes,"
+                    + " available="),
         out::getMessage);
     assertEquals(1024, pool.usedBytes());
     pool.allocate(1000);

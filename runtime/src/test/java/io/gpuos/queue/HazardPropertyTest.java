@@ -54,6 +54,8 @@ class HazardPropertyTest {
     }
   }
 
+  private record Draft(List<View> reads, List<View> writes, int tiles) {}
+
   private record View(int memory, int begin, int end, Access access) {}
 
   /** One round: a ring, three allocations, and what the model knows of them. */
@@ -99,7 +101,7 @@ class HazardPropertyTest {
           .build();
     }
 
-    void submit() {
+    Draft draft() {
       List<View> reads = new ArrayList<>();
       List<View> writes = new ArrayList<>();
       for (int k = random.nextInt(5); k > 0; k--) {
@@ -108,11 +110,36 @@ class HazardPropertyTest {
       for (int k = random.nextInt(3); k > 0; k--) {
         writes.add(view());
       }
-      int tiles = 1 + random.nextInt(3);
-      while (!fixture.ring.trySubmit(invocation(reads, writes, tiles))) {
+      return new Draft(reads, writes, 1 + random.nextInt(3));
+    }
+
+    void submit() {
+      Draft draft = draft();
+      Invocation invocation = invocation(draft.reads, draft.writes, draft.tiles);
+      while (!fixture.ring.trySubmit(invocation)) {
         completeSome();
       }
-      check(reads, writes, tiles);
+      check(draft.reads, draft.writes, draft.tiles);
+    }
+
+    /** Several invocations, whose order among themselves is known before. */
+    void submitBatch() {
+      List<Draft> drafts = new ArrayList<>();
+      List<Invocation> invocations = new ArrayList<>();
+      for (int k = random.nextInt(6); k >= 0; k--) {
+        Draft draft = draft();
+        drafts.add(draft);
+        invocations.add(invocation(draft.reads, draft.writes, draft.tiles));
+      }
+      int tiles = drafts.stream().mapToInt(Draft::tiles).sum();
+      boolean alone = random.nextInt(3) != 0;
+      while (alone ? !open.isEmpty() : next + tiles - 1 - through > CAPACITY) {
+        completeSome();
+      }
+      fixture.ring.submit(AnalysedBatch.of(invocations));
+      for (Draft draft : drafts) {
+        check(draft.reads, draft.writes, draft.tiles);
+      }
     }
 
     private void check(List<View> reads, List<View> writes, int tiles) {
@@ -181,7 +208,8 @@ class HazardPropertyTest {
         for (int step = 0; step < 150; step++) {
           switch (round.random.nextInt(12)) {
             case 0 -> round.renew();
-            case 1, 2, 3 -> {
+            case 1 -> round.submitBatch();
+            case 2, 3, 4 -> {
               if (!round.open.isEmpty()) {
                 round.completeSome();
               }
