@@ -3,7 +3,8 @@
 #   ./gpuos dist [--out FILE]      default FILE: target/gpuos-VERSION-linux-ARCHITECTURE.tar.gz
 #
 # The archive holds one directory of that name: bin/gpuos, runtime/ and the licences. The start-up
-# cache is made by running the packed command, so it fits that runtime and no other.
+# cache is made by running the packed command's demo, so it fits that runtime and no other; a demo
+# that fails or finds a wrong result is not packed.
 
 # Above this, the archive is refused: it has to travel.
 dist_limit_bytes=40000000
@@ -26,7 +27,7 @@ dist_link() {
   # The cache records the time of what it was made from: set it before.
   find "$1" -exec touch --no-dereference --date=2026-01-01T00:00:00Z {} +
   "$1/runtime/bin/java" "@$1/runtime/jvm.options" -XX:AOTCacheOutput="$1/runtime/gpuos.aot" \
-    --module=io.gpuos.cli/io.gpuos.cli.Main --help
+    --module=io.gpuos.cli/io.gpuos.cli.Main demo --device=cpu --operations=2000
 }
 
 dist_pack() {

@@ -486,7 +486,7 @@ Outcome run(const Case& what, const Job& job, Random& random) {
   for (long long start = job.from; start < end; start += step) {
     gpuos_task task = {};
     task.count = (unsigned)std::min(step, end - start);
-    task.first = (unsigned)(start / GPUOS_POSITIONS_PER_FIRST);
+    task.first = (unsigned)(reduction ? start : start / GPUOS_POSITIONS_PER_FIRST);
     task.flags = job.linear ? GPUOS_FLAG_LINEAR : 0;
     for (size_t k = 0; k < operands; k++) {
       const bool scalar = what.operands[k].role == Role::scalar;

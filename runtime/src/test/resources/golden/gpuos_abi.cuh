@@ -30,7 +30,7 @@ struct alignas(128) gpuos_task {
   unsigned int after1;  // distances; host -> device, plain, covered by the stamp: second range of tasks to wait for
   unsigned long long operand4[3];  // address or bits; host -> device, plain, covered by the stamp: operands 4 to 6
   unsigned int stamp3;  // sequence; host -> device, plain, covered by the stamp: low half of the sequence
-  unsigned int first;  // 256 positions; host -> device, plain, covered by the stamp: first position of the tile; unused when linear
+  unsigned int first;  // 256 positions; host -> device, plain, covered by the stamp: first position of the tile; in single positions for a reduction; unused when linear
   unsigned long long operand7[3];  // address or bits; host -> device, plain, covered by the stamp: operands 7 to 9
 };
 static_assert(sizeof(gpuos_task) == 128, "layout differs from io.gpuos.abi");

@@ -179,7 +179,7 @@ final class Binding {
         linear,
         number,
         space.count(),
-        tilePositions(device.tilePositions(kernel, space), space.count(), maxTiles),
+        tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
         kernel,
         step.operands());
   }
@@ -195,8 +195,16 @@ final class Binding {
     return tiles;
   }
 
-  private static long tilePositions(long wanted, long positions, int maxTiles) {
+  private static long tilePositions(long wanted, Kernel kernel, long positions, int maxTiles) {
     long least = Math.ceilDiv(positions, (long) maxTiles);
+    if (kernel instanceof Kernel.Reduction) {
+      if (positions > 0xffffffffL) {
+        throw new ShapeException(
+            "too many results of a reduction: results=%d, expected=at most %d; reduce in parts"
+                .formatted(positions, 0xffffffffL));
+      }
+      return Math.max(wanted, least);
+    }
     return Math.max(wanted, Math.ceilDiv(least, 256L) * 256);
   }
 

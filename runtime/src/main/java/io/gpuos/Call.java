@@ -87,6 +87,9 @@ public final class Call implements AutoCloseable {
   private static Invocation invocation(
       Binding.Step step, Tensor[] outputs, Tensor[] inputs, MemoryPool.Block[] temporaries) {
     Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
+    if (step.kernel() instanceof Kernel.Reduction) {
+      builder.reduction();
+    }
     builder.tile(step.tilePositions());
     if (!step.linear()) {
       builder.space(step.space());

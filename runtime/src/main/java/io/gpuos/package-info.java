@@ -14,7 +14,8 @@
  *
  * <p>{@link io.gpuos.Gpuos#submit} returns at once with a {@link io.gpuos.Submission}; {@link
  * io.gpuos.Gpuos#prepare} checks everything once and gives a {@link io.gpuos.Call} that is then
- * submitted any number of times in nanoseconds.
+ * submitted any number of times in nanoseconds; {@link io.gpuos.Gpuos#batch} puts calls together,
+ * which is cheaper still. {@link io.gpuos.Gpuos#synchronize} waits for everything.
  *
  * <p>Everything here is thread-safe unless its documentation says otherwise. Results equal
  * sequential execution in the order of submission; operations that do not share memory run in

@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import io.gpuos.cli.bench.Environment;
+import io.gpuos.cli.bench.Goal;
 import io.gpuos.cli.bench.MicroBenchmark;
 import io.gpuos.cli.bench.MicroReport;
 import io.gpuos.cli.bench.WrongResult;
@@ -9,6 +10,7 @@ import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
 import java.io.PrintWriter;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,47 +46,100 @@ final class BenchMicroCommand implements Callable<Integer> {
     Environment environment = report.environment();
     out.println("device: %s (%s)".formatted(environment.device(), environment.deviceDescription()));
     out.println();
-    Table table = Table.of("measurement", ">median", ">best", "", "rounds, and how");
-    MicroReport.Submit submit = report.submit();
-    table.row(
-        "submit one prepared operation",
-        Units.digits(submit.medianNs()),
-        Units.digits(submit.bestNs()),
-        "ns",
-        "%d x %d calls, host time".formatted(submit.roundsNs().length, submit.calls()));
-    MicroReport.Latency latency = report.latency();
-    table.row(
-        "one operation, submit to complete",
-        Units.digits(latency.p50Us()),
-        Units.digits(latency.bestUs()),
-        "us",
-        "%d, p99 %s us".formatted(latency.operations(), Units.digits(latency.p99Us())));
-    for (MicroReport.Throughput throughput : report.throughput()) {
-      table.row(
-          "an addition of %d elements".formatted(throughput.size()),
-          Units.digits(throughput.medianUs()),
-          Units.digits(throughput.bestUs()),
-          "us",
-          "%d x %d independent ones, first submit to all complete"
-              .formatted(throughput.roundsUs().length, throughput.operations()));
-    }
+    Table table = Table.of("measurement", ">median", ">best", ">p90", "", "rounds, and how");
+    submit(table, "submit one prepared call, hot", report.submit());
+    submit(table, "submit one prepared call", report.submitDistinct());
+    latency(table, report.latency());
+    report.throughput().forEach(throughput -> throughput(table, throughput));
     MicroReport.Bandwidth bandwidth = report.bandwidth();
     moved(table, "an addition of %d elements".formatted(bandwidth.elements()), bandwidth.add());
     moved(table, "a copy by an operator", bandwidth.copyOperator());
     moved(table, "the device's own copy", bandwidth.deviceCopy());
-    MicroReport.Open open = report.open();
-    table.row(
-        "open the device again",
-        Units.digits(median(open.againMs())),
-        Units.digits(Arrays.stream(open.againMs()).min().orElse(0)),
-        "ms",
-        "%d, the first in this process took %s ms"
-            .formatted(open.againMs().length, Units.digits(open.firstMs())));
+    open(table, report.open());
     table.print(out);
     out.println();
     out.println(
         "the addition moves bytes at %s %% of the rate of the device's own copy"
             .formatted(Units.digits(100 * bandwidth.addOverCopy())));
+    if (environment.device().startsWith("cuda")) {
+      goals(report.goals(), out);
+    }
+  }
+
+  private static void submit(Table table, String name, MicroReport.Submit submit) {
+    table.row(
+        name,
+        Units.digits(submit.medianNs()),
+        Units.digits(submit.bestNs()),
+        Units.digits(submit.p90Ns()),
+        "ns",
+        "%d x %d calls, %d different ones, host time"
+            .formatted(submit.roundsNs().length, submit.calls(), submit.distinct()));
+  }
+
+  private static void latency(Table table, MicroReport.Latency latency) {
+    table.row(
+        "one operation, submit to complete",
+        Units.digits(latency.p50Us()),
+        Units.digits(latency.bestUs()),
+        Units.digits(latency.p90Us()),
+        "us",
+        "%d, p10 %s us, p99 %s us"
+            .formatted(
+                latency.operations(),
+                Units.digits(latency.p10Us()),
+                Units.digits(latency.p99Us())));
+  }
+
+  /** Two lines: until complete, and what of it the host took. */
+  private static void throughput(Table table, MicroReport.Throughput throughput) {
+    boolean batch = throughput.how().equals("batch");
+    boolean slab = throughput.storage().equals("slab");
+    table.row(
+        "an addition of %d elements, %s"
+            .formatted(throughput.size(), batch ? "in a batch" : "one by one"),
+        Units.small(throughput.medianUs()),
+        Units.small(throughput.bestUs()),
+        Units.small(throughput.p90Us()),
+        "us",
+        "%d x %d independent ones, %s, first submit to all complete"
+            .formatted(
+                throughput.roundsUs().length,
+                throughput.operations(),
+                slab ? "rows of a slab" : "separate tensors"));
+    table.row(
+        "",
+        Units.digits(throughput.hostMedianNs()),
+        Units.digits(throughput.hostBestNs()),
+        Units.digits(throughput.hostP90Ns()),
+        "ns",
+        "of that, host time to submit");
+  }
+
+  private static void open(Table table, MicroReport.Open open) {
+    table.row(
+        "open the device again",
+        Units.digits(median(open.againMs())),
+        Units.digits(Arrays.stream(open.againMs()).min().orElse(0)),
+        "",
+        "ms",
+        "%d, the first in this process took %s ms"
+            .formatted(open.againMs().length, Units.digits(open.firstMs())));
+  }
+
+  private static void goals(List<Goal> goals, PrintWriter out) {
+    Table table = Table.of("goal", "", ">goal", ">measured", "", "verdict");
+    for (Goal goal : goals) {
+      table.row(
+          goal.name(),
+          goal.bound() == Goal.Bound.AT_MOST ? "at most" : "at least",
+          Units.small(goal.goal()),
+          Units.small(goal.measured()),
+          goal.unit(),
+          goal.met() ? "met" : "missed");
+    }
+    out.println();
+    table.print(out);
   }
 
   private static double median(double[] numbers) {
@@ -94,9 +149,14 @@ final class BenchMicroCommand implements Callable<Integer> {
   private static void moved(Table table, String name, MicroReport.Moved moved) {
     table.row(
         name,
-        Units.digits(moved.medianGbS()),
-        Units.digits(moved.bestGbS()),
-        "GB/s",
-        "%d x %s read and written".formatted(moved.roundsGbS().length, Units.bytes(moved.bytes())));
+        Units.digits(moved.medianUs()),
+        Units.digits(moved.bestUs()),
+        Units.digits(moved.p90Us()),
+        "us",
+        "%d x %s read and written, median %s GB/s"
+            .formatted(
+                moved.roundsGbS().length,
+                Units.bytes(moved.bytes()),
+                Units.digits(moved.medianGbS())));
   }
 }

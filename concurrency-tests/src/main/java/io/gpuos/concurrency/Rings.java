@@ -3,9 +3,10 @@ package io.gpuos.concurrency;
 import io.gpuos.queue.Invocation;
 import io.gpuos.queue.Lease;
 import io.gpuos.queue.RingMemory;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** The smallest rings there are, made by the thousand: on the heap, without a thread. */
+/** The smallest rings there are, made by the thousand: without a thread, many in one allocation. */
 public final class Rings {
 
   /** The first sequence of every ring here. */
@@ -24,12 +25,29 @@ public final class Rings {
     }
   }
 
+  private static final long ALIGNMENT = 64;
+  private static final long CHUNK_BYTES = 1 << 20;
+
+  private static MemorySegment chunk = MemorySegment.NULL;
+  private static long used;
+
   private Rings() {}
 
   /** A fresh ring of {@code capacity} records, all complete. */
   public static RingMemory memory(int capacity) {
-    long[] words = new long[(int) (RingMemory.bytes(capacity) / Long.BYTES)];
-    return new RingMemory(MemorySegment.ofArray(words), capacity, FIRST);
+    return new RingMemory(allocate(RingMemory.bytes(capacity)), capacity, FIRST);
+  }
+
+  /** Cuts from a chunk, which lives as long as any ring in it. */
+  private static synchronized MemorySegment allocate(long bytes) {
+    long rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (used + rounded > chunk.byteSize()) {
+      chunk = Arena.ofAuto().allocate(CHUNK_BYTES, ALIGNMENT);
+      used = 0;
+    }
+    MemorySegment cut = chunk.asSlice(used, bytes);
+    used += rounded;
+    return cut;
   }
 
   /** A lease whose launch throws {@link Launched}. */

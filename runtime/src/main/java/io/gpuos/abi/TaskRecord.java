@@ -55,7 +55,11 @@ public final class TaskRecord {
           .word(U32, "after1", "distances", "second range of tasks to wait for")
           .words(U64, "operand4", 3, "address or bits", "operands 4 to 6")
           .word(U32, "stamp3", "sequence", "low half of the sequence")
-          .word(U32, "first", "256 positions", "first position of the tile; unused when linear")
+          .word(
+              U32,
+              "first",
+              "256 positions",
+              "first position of the tile; in single positions for a reduction; unused when linear")
           .words(U64, "operand7", 3, "address or bits", "operands 7 to 9")
           .build();
 
@@ -73,8 +77,11 @@ public final class TaskRecord {
   private static final int OPERAND_0 = RECORD.offset("operand0");
   private static final int OPERAND_1 = RECORD.offset("operand1");
 
-  /** A tile starts at a multiple of this many positions. */
+  /** Unit of {@code first} for elementwise operators: their tiles start at multiples of it. */
   public static final int POSITIONS_PER_FIRST = 256;
+
+  /** Unit of {@code first} for reductions, one result of which may be much work. */
+  public static final int POSITIONS_PER_FIRST_OF_REDUCTION = 1;
 
   private TaskRecord() {}
 

@@ -57,8 +57,8 @@ public interface ComputeDevice extends AutoCloseable {
 
   /**
    * Copies {@code bytes} bytes within device memory, from {@code source} to {@code target}, by the
-   * device's own means and not through the ring. Returns when done. The caller has made sure that no
-   * task uses either range, and that they do not overlap.
+   * device's own means and not through the ring. Returns when done. The caller has made sure that
+   * no task uses either range, and that they do not overlap.
    */
   void copy(long target, long source, long bytes);
 

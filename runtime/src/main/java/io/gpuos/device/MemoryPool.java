@@ -93,8 +93,7 @@ public final class MemoryPool implements AutoCloseable {
     Chunk chunk = fit.getValue().getLast();
     removeFree(chunk);
     if (chunk.bytes > rounded) {
-      addFree(
-          new Chunk(chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.uses));
+      addFree(new Chunk(chunk.slab, chunk.address + rounded, chunk.bytes - rounded, chunk.uses));
     }
     Block block = new Block(chunk.address, rounded, ring.reuse(rounded, chunk.uses));
     used.put(chunk.address, block);
@@ -135,10 +134,7 @@ public final class MemoryPool implements AutoCloseable {
     usedBytes -= block.bytes;
     Chunk chunk =
         new Chunk(
-            slabOf.remove(block.address),
-            block.address,
-            block.bytes,
-            ring.uses(block.history));
+            slabOf.remove(block.address), block.address, block.bytes, ring.uses(block.history));
     addFree(join(chunk));
   }
 
@@ -160,8 +156,7 @@ public final class MemoryPool implements AutoCloseable {
   }
 
   private static Chunk merged(Chunk left, Chunk right) {
-    return new Chunk(
-        left.slab, left.address, left.bytes + right.bytes, left.uses.and(right.uses));
+    return new Chunk(left.slab, left.address, left.bytes + right.bytes, left.uses.and(right.uses));
   }
 
   private void addFree(Chunk chunk) {

@@ -5,9 +5,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Host memory, locked to its pages so that devices reach it in place. The memory itself belongs to
- * the garbage collector: after {@link #close} it is ordinary memory that no device sees, so a thread
- * that still looks at it does no harm. Any thread may use it. It does not watch the device: close it
- * only when no kernel or copy uses it.
+ * the garbage collector: after {@link #close} it is ordinary memory that no device sees, so a
+ * thread that still looks at it does no harm. Any thread may use it. It does not watch the device:
+ * close it only when no kernel or copy uses it.
  */
 public final class PinnedBuffer implements AutoCloseable {
 

@@ -132,6 +132,11 @@ public final class CompileService implements AutoCloseable {
     return mine.thenApply(byte[]::clone);
   }
 
+  /** Starts to make what {@link #compile} will be asked for soon; an error shows then. */
+  public void prepare(CompileRequest request) {
+    CompletableFuture<byte[]> _ = compile(request);
+  }
+
   private void complete(CompletableFuture<byte[]> future, CompileRequest request) {
     // No longer under way before anybody sees the end: who asks after that starts afresh, and is
     // answered from disk, or may succeed where this one failed.

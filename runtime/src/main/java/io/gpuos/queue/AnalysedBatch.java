@@ -38,7 +38,8 @@ public final class AnalysedBatch {
     int records = invocations.stream().mapToInt(Invocation::tiles).reduce(0, Math::addExact);
     // One range of dependencies fits sector 1; a second one needs more room, which is rare.
     int sectors = invocations.stream().mapToInt(invocation -> invocation.sectors).max().orElse(0);
-    AnalysedBatch narrow = new AnalysedBatch(invocations.toArray(Invocation[]::new), records, Math.max(1, sectors));
+    AnalysedBatch narrow =
+        new AnalysedBatch(invocations.toArray(Invocation[]::new), records, Math.max(1, sectors));
     if (narrow.writeRecords()) {
       return narrow;
     }

@@ -7,8 +7,8 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * Which tasks are complete, and waiting for them. Waiting spins first, because a task takes
- * microseconds, then sleeps ever longer; it returns as soon as the device has failed. Thread-safe,
- * also against {@link #close}: whoever still holds a finished task may ask about it at any time.
+ * microseconds, then sleeps ever longer; it returns as soon as the device has failed. Thread-safe.
+ * Whoever still holds a finished task may ask about it at any time, also after {@link #close}.
  */
 public final class Completions {
 
@@ -20,7 +20,6 @@ public final class Completions {
   private final RingMemory memory;
   private final Lease lease;
   private volatile DeviceFaultException fault;
-  private long throughAtClose;
   private volatile boolean closed;
 
   public Completions(RingMemory memory, Lease lease) {
@@ -30,38 +29,15 @@ public final class Completions {
 
   /** Every task up to and including this sequence is complete. */
   public long through() {
-    if (!closed) {
-      try {
-        return memory.control().longAcquire(ControlRecord.COMPLETED_THROUGH);
-      } catch (IllegalStateException e) {
-        rethrowUnlessClosed(e);
-      }
-    }
-    return throughAtClose;
+    return memory.control().longAcquire(ControlRecord.COMPLETED_THROUGH);
   }
 
   /** Whether the task {@code sequence}, which must have been submitted, is complete. */
   public boolean isComplete(long sequence) {
-    return through() - sequence >= 0 || isLate(sequence) || through() - sequence >= 0;
-  }
-
-  /** Whether it was reported singly; its word may already be that of a later lap. */
-  private boolean isLate(long sequence) {
-    if (!closed) {
-      try {
-        return memory.late().longAcquire(memory.lateOffset(sequence)) == sequence;
-      } catch (IllegalStateException e) {
-        rethrowUnlessClosed(e);
-      }
-    }
-    return false;
-  }
-
-  /** The memory went between the look at {@link #closed} and the access: answer as closed. */
-  private void rethrowUnlessClosed(IllegalStateException e) {
-    if (!closed) {
-      throw e;
-    }
+    return through() - sequence >= 0
+        || memory.late().longAcquire(memory.lateOffset(sequence)) == sequence
+        // Its word may have become that of a later lap between the two looks.
+        || through() - sequence >= 0;
   }
 
   /**
@@ -117,11 +93,8 @@ public final class Completions {
     return true;
   }
 
-  /**
-   * Call before the ring's memory goes away: what is complete now stays so, every other wait ends.
-   */
+  /** The workers are gone for good: what is not complete now will never be, so no wait is left. */
   public void close() {
-    throughAtClose = through();
     closed = true;
   }
 

@@ -40,13 +40,16 @@ public final class Invocation {
   private boolean everResolved;
   private final long positions;
   private final int tilePositions;
+  private final int positionsPerFirst;
   private final boolean linear;
   private final int operandCount;
   private final int[] strideBytes;
+  private volatile long[][] tileImages;
 
   private Invocation(Builder builder) {
     operator = builder.operator;
     linear = builder.linear;
+    positionsPerFirst = builder.positionsPerFirst;
     reads = builder.reads;
     writes = builder.writes;
     maps = new RegionMap[reads.length + writes.length];
@@ -76,6 +79,20 @@ public final class Invocation {
     image[offset / Long.BYTES] |= Integer.toUnsignedLong(value) << offset % Long.BYTES * 8;
   }
 
+  /** Images of all tiles, worked out at the first use. A race makes them twice, equal each time. */
+  long[][] tileImages() {
+    long[][] images = tileImages;
+    if (images == null) {
+      images = new long[tiles][];
+      for (int tile = 0; tile < tiles; tile++) {
+        images[tile] = image.clone();
+        moveTo(tile, images[tile]);
+      }
+      tileImages = images;
+    }
+    return images;
+  }
+
   /** Makes {@code image}, a copy of {@link #image}, that of tile {@code tile}. */
   void moveTo(int tile, long[] target) {
     int count = TaskRecord.COUNT / Long.BYTES;
@@ -89,8 +106,8 @@ public final class Invocation {
   }
 
   /**
-   * Writes the whole record of tile {@code tile}, but for sequence and stamps, to {@code target} from
-   * {@code at} on.
+   * Writes the whole record of tile {@code tile}, but for sequence and stamps, to {@code target}
+   * from {@code at} on.
    *
    * @param sequence that {@code dependencies} are relative to
    * @param room longs there are
@@ -161,7 +178,7 @@ public final class Invocation {
 
   /** First position of tile {@code tile}, in the record's unit. */
   int first(int tile) {
-    return linear ? 0 : (int) ((long) tile * tilePositions / TaskRecord.POSITIONS_PER_FIRST);
+    return linear ? 0 : (int) ((long) tile * tilePositions / positionsPerFirst);
   }
 
   /** Starts an invocation of logical operator {@code operator} over {@code positions} positions. */
@@ -183,6 +200,7 @@ public final class Invocation {
     private int operandCount;
     private int space;
     private boolean linear = true;
+    private int positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST;
     private Access[] reads = NONE;
     private Access[] writes = NONE;
     private long tilePositions = MAX_TILE;
@@ -223,13 +241,21 @@ public final class Invocation {
       return this;
     }
 
-    /** Positions in one tile: a multiple of {@link TaskRecord#POSITIONS_PER_FIRST}. */
+    /** The operator is a reduction: tiles may start at any position. Before {@link #tile}. */
+    public Builder reduction() {
+      positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION;
+      return this;
+    }
+
+    /** Positions in one tile: a multiple of 256, or any number for a reduction. */
     public Builder tile(long tilePositions) {
       if (tilePositions <= 0
           || tilePositions > MAX_TILE
-          || tilePositions % TaskRecord.POSITIONS_PER_FIRST != 0) {
+          || tilePositions % positionsPerFirst != 0
+          || positions / positionsPerFirst > 0xffffffffL) {
         throw new IllegalArgumentException(
-            "tile: positions=" + tilePositions + ", expected=a multiple of 256 up to " + MAX_TILE);
+            "tile: positions=%d of %d, expected=a multiple of %d up to %d"
+                .formatted(tilePositions, positions, positionsPerFirst, MAX_TILE));
       }
       this.tilePositions = tilePositions;
       return this;

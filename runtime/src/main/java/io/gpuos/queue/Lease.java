@@ -184,8 +184,8 @@ public final class Lease implements AutoCloseable {
   }
 
   /**
-   * Asks the workers to leave for good; no launch follows and the keeper has ended. Does not wait for
-   * the workers. Idempotent.
+   * Asks the workers to leave for good; no launch follows and the keeper has ended. Does not wait
+   * for the workers. Idempotent.
    */
   @Override
   public void close() {

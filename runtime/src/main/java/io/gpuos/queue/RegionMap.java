@@ -193,8 +193,8 @@ public final class RegionMap {
   }
 
   /**
-   * Adds the tasks {@code from..to} that come before {@code first}: another operand of the same tasks
-   * may have noted them here already.
+   * Adds the tasks {@code from..to} that come before {@code first}: another operand of the same
+   * tasks may have noted them here already.
    */
   private static void addBefore(long first, long from, long to, Dependencies dependencies) {
     long end = to - first >= 0 ? first - 1 : to;

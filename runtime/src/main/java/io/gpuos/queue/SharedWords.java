@@ -16,8 +16,8 @@ public final class SharedWords {
   private static final VarHandle INT = JAVA_INT.varHandle();
 
   /**
-   * All of memory. A constant whose bounds and lifetime the compiler knows, so that an access is one
-   * instruction; through the wrapped segment it would be a dozen, on the path of every task.
+   * All of memory. A constant whose bounds and lifetime the compiler knows, so that an access is
+   * one instruction; through the wrapped segment it would be a dozen, on the path of every task.
    */
   private static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 

@@ -200,7 +200,6 @@ public final class SubmissionRing {
       return submitAll(batch.invocations);
     }
     enterOpen();
-    settle();
     long first = tail;
     completedThrough = completions.through();
     if (first - 1 - completedThrough > 0) {
@@ -275,16 +274,16 @@ public final class SubmissionRing {
     if (batch == null) {
       return;
     }
-    unregistered = null;
     completedThrough = completions.through();
     long first = unregisteredFirst;
-    if (first + batch.records - 1 - completedThrough <= 0) {
-      return;
+    if (first + batch.records - 1 - completedThrough > 0) {
+      for (Invocation invocation : batch.invocations) {
+        register(invocation, first, first + invocation.tiles - 1);
+        first += invocation.tiles;
+      }
     }
-    for (Invocation invocation : batch.invocations) {
-      register(invocation, first, first + invocation.tiles - 1);
-      first += invocation.tiles;
-    }
+    // Last: should registering fail, whoever comes next tries again, which does no harm.
+    unregistered = null;
   }
 
   /** Inside the ordering section. The last record is published with a fence. */
@@ -341,11 +340,17 @@ public final class SubmissionRing {
       write(invocation, invocation.image, 0, first, after0, after1, fenced && tiles == 1);
       written = 1;
       if (tiles > 1) {
-        long[] image = invocation.image.clone();
+        long[][] images = invocation.tileImages();
         for (; written < tiles; written++) {
-          invocation.moveTo(written, image);
           boolean last = written == tiles - 1;
-          write(invocation, image, written, first + written, after0, after1, fenced && last);
+          write(
+              invocation,
+              images[written],
+              written,
+              first + written,
+              after0,
+              after1,
+              fenced && last);
         }
       }
     } finally {
@@ -488,7 +493,6 @@ public final class SubmissionRing {
           "too many tiles: tiles=" + tiles + ", expected=at most " + maxTiles());
     }
     enterOpen();
-    settle();
     long last = tail + tiles - 1;
     if (last - completedThrough > memory.capacity()) {
       completedThrough = completions.through();
@@ -500,12 +504,19 @@ public final class SubmissionRing {
     return true;
   }
 
+  /** Enters, with everything registered that was submitted. */
   private void enterOpen() {
     enter();
     if (closed) {
       leave();
       completions.throwIfFailed();
       throw new ClosedException("runtime closed: ring=closed, expected=an open runtime");
+    }
+    try {
+      settle();
+    } catch (Throwable failure) {
+      leave();
+      throw failure;
     }
   }
 

@@ -28,9 +28,7 @@ public record Uses(boolean any, long first, long last) {
       return new Uses(true, otherFirst, otherLast);
     }
     return new Uses(
-        true,
-        otherFirst - first < 0 ? otherFirst : first,
-        otherLast - last > 0 ? otherLast : last);
+        true, otherFirst - first < 0 ? otherFirst : first, otherLast - last > 0 ? otherLast : last);
   }
 
   /** Less the tasks up to {@code completedThrough}, which are complete. */

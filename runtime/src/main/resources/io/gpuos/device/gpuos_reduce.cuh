@@ -507,7 +507,7 @@ GPUOS_INLINE void reduce(const gpuos_task* task, const gpuos_space* global, char
   const Words<Kinds> words(task);
   const unsigned kept = space->rank - space->reduced;
   const unsigned count = task->count;
-  const unsigned long long first = task->first * GPUOS_POSITIONS_PER_FIRST;
+  const unsigned long long first = task->first;  // in single positions, for a reduction
   long long n = 1;
 #pragma unroll 1
   for (unsigned dim = kept; dim < space->rank; dim++) {

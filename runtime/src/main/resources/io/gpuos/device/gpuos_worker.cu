@@ -37,7 +37,7 @@ constexpr u64 LATE_AFTER_NS = 1000;
 constexpr u64 DIRECT_IN_FLIGHT = 8;
 // Tasks that may still be taken by a launch that leaves because it was idle. When more come, the few
 // workers that are still here leave too, and all come back with the next launch.
-constexpr u64 TASKS_WHILE_LEAVING = 32;
+constexpr i64 TASKS_WHILE_LEAVING = 32;
 // Pause of the lease keeper between two looks.
 constexpr u32 LEASE_PAUSE_NS = 500;
 
@@ -173,10 +173,15 @@ __device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lan
   const u32 sectors = __shfl_sync(~0u, word, WORD_FLAGS) >> GPUOS_SECTORS_SHIFT;
   const u32 after0 = __shfl_sync(~0u, word, WORD_AFTER0);
   const u32 after1 = __shfl_sync(~0u, word, WORD_AFTER1);
-  if (sectors >= 1 && wait_for(c, sequence, after0, lane) == LEAVE) {
-    return LEAVE;
+  // Counted as soon as it is here: who waits is in flight.
+  if (lane == 0) {
+    add_relaxed(&c.state->fetched, 1);
   }
-  if (sectors >= 2 && wait_for(c, sequence, after1, lane) == LEAVE) {
+  if ((sectors >= 1 && wait_for(c, sequence, after0, lane) == LEAVE) ||
+      (sectors >= 2 && wait_for(c, sequence, after1, lane) == LEAVE)) {
+    if (lane == 0) {
+      add_relaxed(&c.state->fetched, ~0ull);  // not now: it will be fetched again
+    }
     return LEAVE;
   }
   // The operator is resolved here, once: a task runs the generation it was fetched with.
@@ -189,7 +194,6 @@ __device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lan
   reinterpret_cast<u32*>(&desk->task)[lane] = lane / 8 <= sectors ? word : 0;
   if (lane == 0) {
     desk->entry = entry;
-    add_relaxed(&c.state->fetched, 1);
   }
   return RUN;
 }
@@ -204,17 +208,29 @@ __device__ __forceinline__ u64 claim(const Context& c, u32 lane) {
   return __shfl_sync(~0u, sequence, 0);
 }
 
-// Whether so few tasks are in flight that each can tell the host itself. A hint: a stale answer costs
-// a write to host memory or a microsecond, never correctness.
-__device__ __forceinline__ bool few_in_flight(const Context& c) {
-  return load_relaxed(&c.state->fetched) - load_relaxed(&c.state->reported) <= DIRECT_IN_FLIGHT;
-}
+// What is in flight when a task starts. Read early, so that the way to memory is covered by the
+// task, and looked at late.
+struct InFlight {
+  u64 fetched;
+  u64 reported;
 
-// Publishes a completion: to the workers and the reporter always; to the host at once when `quiet`,
-// which saves the way through the reporter. One thread, after a barrier of the whole block.
-__device__ __forceinline__ void complete(const Context& c, u64 sequence, bool quiet) {
+  __device__ u64 tasks() const { return fetched - 1 - reported; }
+};
+
+// Publishes a completion: to the workers and the reporter always; to the host at once while few
+// tasks are in flight, which saves the way through the reporter. A task that is alone tells the host
+// first, since nobody else waits. A stale count costs a microsecond or a write, never correctness.
+// One thread, after a barrier of the whole block.
+__device__ __forceinline__ void complete(const Context& c, u64 sequence, InFlight start) {
+  const u64 in_flight = start.tasks();
+  if (in_flight <= 1) {
+    fence_host();
+    store_relaxed_host(&c.late[sequence & c.mask], sequence);
+    store_relaxed(&c.completed[sequence & c.mask], sequence);
+    return;
+  }
   store_release(&c.completed[sequence & c.mask], sequence);
-  if (quiet) {
+  if (in_flight <= DIRECT_IN_FLIGHT) {
     fence_host();
     store_relaxed_host(&c.late[sequence & c.mask], sequence);
   }
@@ -252,13 +268,16 @@ __device__ __forceinline__ void work(const Context& c, u32 worker, Desk* desk, c
       break;
     }
     const u64 done = desk->task.sequence;
-    const bool quiet = threadIdx.x == 32 && few_in_flight(c);
+    InFlight start{0, 0};
+    if (threadIdx.x == 32) {
+      start = InFlight{load_relaxed(&c.state->fetched), load_relaxed(&c.state->reported)};
+    }
     run(c, desk, scratch);
     __syncthreads();
     held = false;
     // Warp 1 publishes the completion while warp 0 already claims and fetches the next record.
     if (threadIdx.x == 32) {
-      complete(c, done, quiet);
+      complete(c, done, start);
     }
   }
   __syncthreads();
@@ -378,7 +397,8 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
     u32 wanted = mode;
     if (static_cast<i64>(yield - c.epoch) >= 0 || now - start > launch.max_residency) {
       wanted = STOP_NOW;
-    } else if (mode == STOP_WHEN_EMPTY && fetched - fetched_at_stop > TASKS_WHILE_LEAVING) {
+    } else if (mode == STOP_WHEN_EMPTY &&
+               static_cast<i64>(fetched - fetched_at_stop) > TASKS_WHILE_LEAVING) {
       wanted = STOP_NOW;
     } else if (now - active > launch.linger) {
       wanted = STOP_WHEN_EMPTY;

@@ -60,9 +60,8 @@ class MemoryPoolTest {
     }
   }
 
-  private final Arena arena = Arena.ofShared();
   private final RingMemory memory =
-      new RingMemory(arena.allocate(RingMemory.bytes(64), 256), 64, 1);
+      new RingMemory(Arena.ofAuto().allocate(RingMemory.bytes(64), 256), 64, 1);
   private final Lease lease = new Lease(memory.control(), _ -> {}, () -> false, "test-keeper");
   private final Completions completions = new Completions(memory, lease);
   private final SubmissionRing ring =
@@ -73,7 +72,6 @@ class MemoryPoolTest {
   @AfterEach
   void close() {
     lease.close();
-    arena.close();
   }
 
   private static Access whole(Block block) {
@@ -247,8 +245,7 @@ class MemoryPoolTest {
         Map.Entry<Long, Block> before = live.floorEntry(block.address());
         Map.Entry<Long, Block> after = live.ceilingEntry(block.address());
         assertTrue(
-            before == null
-                || before.getKey() + before.getValue().bytes() - block.address() <= 0);
+            before == null || before.getKey() + before.getValue().bytes() - block.address() <= 0);
         assertTrue(after == null || block.address() + block.bytes() - after.getKey() <= 0);
         live.put(block.address(), block);
       } else if (!live.isEmpty()) {

@@ -30,9 +30,7 @@ class CompletionsTest {
 
   @AfterEach
   void close() {
-    if (fixture.arena.scope().isAlive()) {
-      fixture.close();
-    }
+    fixture.close();
   }
 
   private static long in(long milliseconds) {
@@ -176,7 +174,7 @@ class CompletionsTest {
   }
 
   @Test
-  void shouldAnswerAfterTheMemoryIsGone() {
+  void shouldAnswerAfterTheEnd() {
     fixture.completeThrough(3);
     fixture.close();
     assertEquals(3, fixture.completions.through());
@@ -187,7 +185,7 @@ class CompletionsTest {
   }
 
   @Test
-  void shouldEndAWaitWhenTheMemoryGoes() throws InterruptedException {
+  void shouldEndAWaitAtTheEnd() throws InterruptedException {
     List<Throwable> ends = Collections.synchronizedList(new ArrayList<>());
     List<Thread> waiters = new ArrayList<>();
     for (int k = 0; k < 4; k++) {
@@ -207,6 +205,7 @@ class CompletionsTest {
     for (Thread waiter : waiters) {
       waiter.join();
     }
-    assertEquals(4, ends.stream().filter(ClosedException.class::isInstance).count(), ends::toString);
+    assertEquals(
+        4, ends.stream().filter(ClosedException.class::isInstance).count(), ends::toString);
   }
 }

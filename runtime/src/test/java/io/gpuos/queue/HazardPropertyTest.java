@@ -201,8 +201,7 @@ class HazardPropertyTest {
       Access low = new Access(shared, 0, 50);
       Access high = new Access(shared, 50, 100);
       for (Access written : List.of(low, high)) {
-        fixture.ring.submit(
-            Invocation.of(1, 8).address(0, 4).reads(left).writes(written).build());
+        fixture.ring.submit(Invocation.of(1, 8).address(0, 4).reads(left).writes(written).build());
       }
       assertEquals(List.of(), fixture.task(1).after());
       assertEquals(List.of(), fixture.task(2).after());

@@ -22,8 +22,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(30)
 class LeaseTest {
 
-  private final Arena arena = Arena.ofShared();
-  private final SharedWords control = new SharedWords(arena.allocate(ControlRecord.BYTES, 64));
+  private final SharedWords control =
+      new SharedWords(Arena.ofAuto().allocate(ControlRecord.BYTES, 64));
   private final List<Long> launched = Collections.synchronizedList(new ArrayList<>());
   private final List<Thread> launchers = Collections.synchronizedList(new ArrayList<>());
   private final AtomicBoolean outstanding = new AtomicBoolean();
@@ -56,9 +56,6 @@ class LeaseTest {
   @AfterEach
   void close() {
     lease.close();
-    if (arena.scope().isAlive()) {
-      arena.close();
-    }
   }
 
   private void park(long epoch) {

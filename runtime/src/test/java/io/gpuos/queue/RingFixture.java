@@ -14,7 +14,6 @@ import java.util.List;
  */
 final class RingFixture implements AutoCloseable {
 
-  final Arena arena = Arena.ofShared();
   final MemorySegment bytes;
   final RingMemory memory;
   final Lease lease;
@@ -22,7 +21,7 @@ final class RingFixture implements AutoCloseable {
   final SubmissionRing ring;
 
   RingFixture(int capacity, long firstSequence, Duration fullWait) {
-    bytes = arena.allocate(RingMemory.bytes(capacity), 256);
+    bytes = Arena.ofAuto().allocate(RingMemory.bytes(capacity), 256);
     memory = new RingMemory(bytes, capacity, firstSequence);
     lease = new Lease(memory.control(), _ -> {}, () -> false, "test-keeper");
     completions = new Completions(memory, lease);
@@ -129,6 +128,5 @@ final class RingFixture implements AutoCloseable {
   public void close() {
     lease.close();
     completions.close();
-    arena.close();
   }
 }

@@ -137,19 +137,13 @@ class SubmissionRingTest {
     assertEquals(List.of(new RingFixture.Range(1, 1)), fixture.task(5).after());
     assertEquals(2, fixture.task(6).sectors());
     assertEquals(
-        List.of(new RingFixture.Range(1, 1), new RingFixture.Range(3, 3)),
-        fixture.task(6).after());
+        List.of(new RingFixture.Range(1, 1), new RingFixture.Range(3, 3)), fixture.task(6).after());
   }
 
   @Test
   void shouldMoveLinearAddressesFromTileToTile() {
     fixture.ring.submit(
-        Invocation.of(3, 1_000)
-            .tile(512)
-            .address(0x1000, 4)
-            .address(0x9000, 2)
-            .scalar(42)
-            .build());
+        Invocation.of(3, 1_000).tile(512).address(0x1000, 4).address(0x9000, 2).scalar(42).build());
     RingFixture.Task first = fixture.task(1);
     RingFixture.Task second = fixture.task(2);
     assertEquals(List.of(512, 488), List.of(first.count(), second.count()));
@@ -161,8 +155,7 @@ class SubmissionRingTest {
 
   @Test
   void shouldNumberThePositionsOfTilesThatAreNotLinear() {
-    fixture.ring.submit(
-        Invocation.of(3, 1_000).tile(512).space(7).address(0x1000, 4).build());
+    fixture.ring.submit(Invocation.of(3, 1_000).tile(512).space(7).address(0x1000, 4).build());
     for (long sequence = 1; sequence <= 2; sequence++) {
       RingFixture.Task task = fixture.task(sequence);
       assertFalse(task.linear());
@@ -176,10 +169,8 @@ class SubmissionRingTest {
   @Test
   void shouldLetEveryTileWaitForTheSameTasks() {
     Access access = new Access(fixture.ring.reuse(8, Uses.NONE), 0, 8);
-    fixture.ring.submit(
-        Invocation.of(1, 512).tile(256).address(0, 1).writes(access).build());
-    fixture.ring.submit(
-        Invocation.of(1, 1024).tile(256).address(0, 1).writes(access).build());
+    fixture.ring.submit(Invocation.of(1, 512).tile(256).address(0, 1).writes(access).build());
+    fixture.ring.submit(Invocation.of(1, 1024).tile(256).address(0, 1).writes(access).build());
     for (long sequence = 3; sequence <= 6; sequence++) {
       assertEquals(List.of(new RingFixture.Range(1, 2)), fixture.task(sequence).after());
     }
@@ -526,8 +517,7 @@ class SubmissionRingTest {
     fixture.ring.close();
     assertThrows(ClosedException.class, () -> fixture.ring.submit(task(1)));
     assertThrows(ClosedException.class, () -> fixture.ring.trySubmit(task(1)));
-    assertThrows(
-        ClosedException.class, () -> fixture.ring.submit(new Invocation[] {task(1)}, 1));
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(new Invocation[] {task(1)}, 1));
     assertEquals(2, fixture.ring.tail());
   }
 

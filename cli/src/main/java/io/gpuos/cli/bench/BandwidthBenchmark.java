@@ -5,82 +5,158 @@ import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.layout.DType;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.SplittableRandom;
 
 /**
  * How fast one large elementwise operation goes through memory, beside a copy by an operator and
- * the device's own copy. Each round is timed by the host, from submission to completion.
+ * the device's own copy. The three take turns, so that what disturbs one disturbs all. Timed by the
+ * host, from submission to completion.
  */
 final class BandwidthBenchmark {
 
-  private static final int WARM_UP_ROUNDS = 3;
+  private static final int CHUNK_ELEMENTS = 4 << 20;
+
+  /** Time for idle workers to leave the device, so that its own copy has it for itself. */
+  private static final long PARK_NANOS = 1_000_000;
+
+  /** One of the three, with the times of its rounds. */
+  private record Contender(
+      String name, long bytes, float expected, boolean alone, Runnable work, double[] nanos) {}
 
   private final Gpuos gpu;
   private final long elements;
   private final int rounds;
+  private final WarmUp warmUp;
+  private final SplittableRandom random;
 
-  BandwidthBenchmark(Gpuos gpu, long elements, int rounds) {
+  BandwidthBenchmark(Gpuos gpu, long elements, int rounds, WarmUp warmUp, SplittableRandom random) {
     this.gpu = gpu;
     this.elements = elements;
     this.rounds = rounds;
+    this.warmUp = warmUp;
+    this.random = random;
   }
 
+  /**
+   * Measures.
+   *
+   * @throws WrongResult if a result is wrong after the first round, the last or one at random
+   */
   MicroReport.Bandwidth run() {
-    long bytes = elements * Float.BYTES;
-    try (Tensor a = gpu.empty(DType.F32, elements);
-        Tensor b = gpu.empty(DType.F32, elements);
-        Tensor out = gpu.empty(DType.F32, elements)) {
-      fill(a, 1);
-      fill(b, 2);
-      MicroReport.Moved add = operator(Operator.of("a + b"), 3 * bytes, 3, out, a, b);
-      MicroReport.Moved copy = operator(Operator.of("+a"), 2 * bytes, 1, out, a);
-      fill(out, Float.NaN);
-      MicroReport.Moved own =
-          measure(2 * bytes, () -> gpu.device().copy(out.address(), b.address(), bytes));
-      check("device copy", out, 2);
-      return new MicroReport.Bandwidth(elements, add, copy, own, add.medianGbS() / own.medianGbS());
+    Operator copying = Operator.of("+a");
+    try (Tensor a = filled(1);
+        Tensor b = filled(2);
+        Tensor out = gpu.empty(DType.F32, elements);
+        Tensor nan = gpu.tensor(new float[] {Float.NaN});
+        Tensor nans = nan.expand(elements);
+        Call poison = gpu.prepare(copying, out, nans);
+        Call adding = gpu.prepare(Operator.of("a + b"), out, a, b);
+        Call copy = gpu.prepare(copying, out, a)) {
+      long bytes = elements * Float.BYTES;
+      Contender add = contender("a + b", 3 * bytes, 3, false, adding::run);
+      Contender operator = contender("+a", 2 * bytes, 1, false, copy::run);
+      Contender own =
+          contender(
+              "device copy",
+              2 * bytes,
+              2,
+              true,
+              () -> gpu.device().copy(out.address(), b.address(), bytes));
+      Contender[] all = {add, own, operator};
+      warmUp.run(() -> round(all, poison, out, 0, false));
+      int chosen = random.nextInt(rounds);
+      for (int k = 0; k < rounds; k++) {
+        round(all, poison, out, k, k == 0 || k == chosen || k == rounds - 1);
+      }
+      return report(add, operator, own);
     }
   }
 
-  private MicroReport.Moved operator(
-      Operator operator, long bytes, float expected, Tensor out, Tensor... inputs) {
-    fill(out, Float.NaN);
-    try (Call call = gpu.prepare(operator, out, inputs)) {
-      MicroReport.Moved moved = measure(bytes, call::run);
-      check(operator.toString(), out, expected);
-      return moved;
-    }
+  private Contender contender(
+      String name, long bytes, float expected, boolean alone, Runnable work) {
+    return new Contender(name, bytes, expected, alone, work, new double[rounds]);
   }
 
-  private MicroReport.Moved measure(long bytes, Runnable work) {
-    double[] rates = new double[rounds];
-    for (int k = -WARM_UP_ROUNDS; k < rounds; k++) {
+  /** One round of all three; its time, for the warm-up. */
+  private double round(Contender[] all, Call poison, Tensor out, int round, boolean checked) {
+    double sum = 0;
+    for (Contender contender : all) {
+      poison.run();
+      if (contender.alone()) {
+        long parked = System.nanoTime() + PARK_NANOS;
+        while (System.nanoTime() < parked) {
+          Thread.onSpinWait();
+        }
+      }
       long begin = System.nanoTime();
-      work.run();
-      long end = System.nanoTime();
-      if (k >= 0) {
-        rates[k] = (double) bytes / (end - begin);
+      contender.work().run();
+      contender.nanos()[round] = System.nanoTime() - begin;
+      sum += contender.nanos()[round];
+      if (checked) {
+        check(contender, out);
       }
     }
-    return new MicroReport.Moved(bytes, Rounds.median(rates), Rounds.most(rates), rates);
+    return sum;
   }
 
-  /** Sets every element; the device does the work. */
-  private void fill(Tensor tensor, float value) {
-    try (Tensor scalar = gpu.tensor(new float[] {value})) {
-      gpu.runInto(Operator.of("+a"), tensor, scalar.expand(elements));
+  private MicroReport.Bandwidth report(Contender add, Contender operator, Contender own) {
+    double[] addRates = rates(add);
+    double[] ownRates = rates(own);
+    double[] ratios = new double[rounds];
+    Arrays.setAll(ratios, k -> addRates[k] / ownRates[k]);
+    return new MicroReport.Bandwidth(
+        elements, moved(add), moved(operator), moved(own), Rounds.median(ratios), ratios);
+  }
+
+  private static double[] rates(Contender contender) {
+    return Arrays.stream(contender.nanos()).map(nanos -> contender.bytes() / nanos).toArray();
+  }
+
+  private static MicroReport.Moved moved(Contender contender) {
+    double[] rates = rates(contender);
+    double[] nanos = contender.nanos();
+    return new MicroReport.Moved(
+        contender.bytes(),
+        Rounds.median(nanos) / 1e3,
+        Rounds.least(nanos) / 1e3,
+        Rounds.percentile(nanos, 90) / 1e3,
+        Rounds.median(rates),
+        Rounds.most(rates),
+        rates);
+  }
+
+  /** A tensor of one value; the device sets it. */
+  private Tensor filled(float value) {
+    Tensor tensor = gpu.empty(DType.F32, elements);
+    try (Tensor scalar = gpu.tensor(new float[] {value});
+        Tensor all = scalar.expand(elements)) {
+      gpu.runInto(Operator.of("+a"), tensor, all);
     }
+    return tensor;
   }
 
-  private void check(String what, Tensor tensor, float expected) {
-    float[] found = tensor.toFloats();
-    float[] all = new float[found.length];
-    Arrays.fill(all, expected);
-    int differs = Arrays.mismatch(found, all);
-    if (differs >= 0) {
-      throw new WrongResult(
-          "wrong result: operation=%s, elements=%d, element=%d, result=%s, expected=%s"
-              .formatted(what, elements, differs, found[differs], expected));
+  private void check(Contender contender, Tensor tensor) {
+    float[] expected = new float[(int) Math.min(CHUNK_ELEMENTS, elements)];
+    Arrays.fill(expected, contender.expected());
+    float[] found = new float[expected.length];
+    for (long from = 0; from < elements; from += expected.length) {
+      int length = (int) Math.min(expected.length, elements - from);
+      try (Tensor part = tensor.narrow(0, from, length)) {
+        part.read(MemorySegment.ofArray(found).asSlice(0, (long) length * Float.BYTES));
+      }
+      int differs = Arrays.mismatch(found, 0, length, expected, 0, length);
+      if (differs >= 0) {
+        throw new WrongResult(
+            "wrong result: operation=%s, elements=%d, element=%d, result=%s, expected=%s"
+                .formatted(
+                    contender.name(),
+                    elements,
+                    from + differs,
+                    found[differs],
+                    contender.expected()));
+      }
     }
   }
 }

@@ -2,10 +2,13 @@ package io.gpuos.cli.bench;
 
 import io.gpuos.Call;
 import io.gpuos.Gpuos;
+import io.gpuos.cli.bench.Adds.Storage;
 import io.gpuos.cli.text.Progress;
 import io.gpuos.device.ComputeDevice;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -13,27 +16,36 @@ import java.util.function.Supplier;
 /** The cost of single operations. One thread, one use. */
 public final class MicroBenchmark {
 
+  /** How calls are submitted, as the report names it. */
+  static final String CALL = "call";
+
+  static final String BATCH = "batch";
+
   private static final int SMALL = 256;
   private static final int[] SIZES = {256, 1024, 4096, 16_384};
 
+  /** Calls taken in turn where the host's caches are to hold them. */
+  private static final int HOT = 64;
+
   /** Far below the ring's capacity, so that no submission waits. */
-  private static final int SUBMITS = 2048;
+  private static final int HOT_TURNS = 32;
 
   /**
    * How much of everything.
    *
-   * @param operations additions of one throughput round
+   * @param rounds timed, of everything but the latency
+   * @param operations additions of one throughput round; the ring has room for them
    * @param bandwidthElements of the large operation
    */
   private record Effort(
-      int submitRounds,
-      int latencies,
-      int operations,
-      int throughputRounds,
-      int bandwidthElements,
-      int bandwidthRounds,
-      int opens) {
+      WarmUp warmUp, int rounds, int latencies, int operations, int bandwidthElements, int opens) {
 
+    private static final long MS = 1_000_000;
+    private static final WarmUp SHORT = new WarmUp(30, 200 * MS, 600 * MS);
+    private static final WarmUp LONG = new WarmUp(30, 500 * MS, 2000 * MS);
+
+    private static final int FEW_ROUNDS = 31;
+    private static final int ROUNDS = 101;
     private static final int CPU_ELEMENTS = 16 << 20;
     private static final int GPU_ELEMENTS = 64 << 20;
 
@@ -43,8 +55,8 @@ public final class MicroBenchmark {
     static Effort of(boolean quick, boolean gpu) {
       int elements = gpu ? GPU_ELEMENTS : CPU_ELEMENTS;
       return quick
-          ? new Effort(21, 2000, 1000, 3, elements / 8, 5, 1)
-          : new Effort(201, 10_000, 10_000, 11, elements, 21, 5);
+          ? new Effort(SHORT, FEW_ROUNDS, 2000, gpu ? 10_000 : 1000, elements / 8, 1)
+          : new Effort(LONG, gpu ? ROUNDS : FEW_ROUNDS, 10_000, 10_000, elements, 5);
     }
   }
 
@@ -88,42 +100,60 @@ public final class MicroBenchmark {
       submit = benchmark.submit();
       latency = benchmark.latency();
       for (int size : SIZES) {
-        throughput.add(benchmark.throughput(size));
+        throughput.addAll(benchmark.throughput(size, Storage.SLAB));
       }
+      throughput.addAll(benchmark.throughput(SMALL, Storage.SEPARATE));
       bandwidth = benchmark.bandwidth();
     }
     progress.step("opening the device");
     MicroReport.Open open = new MicroReport.Open(firstMs, open(name, effort.opens()));
-    return new MicroReport(described, submit, latency, throughput, bandwidth, open);
+    return new MicroReport(
+        described,
+        goals(submit, latency, throughput, bandwidth, open),
+        submit,
+        distinct(throughput.getFirst()),
+        latency,
+        throughput,
+        bandwidth,
+        open);
+  }
+
+  private Timing time(Adds adds, Runnable submit) {
+    return Timing.of(gpu, adds, submit, effort.warmUp(), effort.rounds(), random);
   }
 
   private MicroReport.Submit submit() {
     progress.step("cost of a submission");
-    double[] rounds = new double[effort.submitRounds()];
-    try (Adds adds = new Adds(gpu, SUBMITS, SMALL, random)) {
-      Call[] calls = adds.calls();
-      for (int k = -rounds.length / 2; k < rounds.length; k++) {
-        adds.poison();
-        long begin = System.nanoTime();
-        for (Call call : calls) {
-          call.submit();
-        }
-        long end = System.nanoTime();
-        gpu.synchronize();
-        adds.check();
-        if (k >= 0) {
-          rounds[k] = (double) (end - begin) / calls.length;
-        }
-      }
+    try (Adds adds = new Adds(gpu, HOT, SMALL, Storage.SLAB, random)) {
+      Timing timing = time(adds, () -> adds.submitOneByOne(HOT_TURNS));
+      int calls = HOT * HOT_TURNS;
+      double[] rounds = each(timing.hostNs(), calls);
+      return submit(calls, HOT, timing.warmUpRounds(), rounds);
     }
+  }
+
+  /** The same over different calls: the first measurement of throughput has it. */
+  private static MicroReport.Submit distinct(MicroReport.Throughput oneByOne) {
+    int calls = oneByOne.operations();
+    return submit(calls, calls, oneByOne.warmUpRounds(), oneByOne.hostRoundsNs());
+  }
+
+  private static MicroReport.Submit submit(int calls, int distinct, int warmUp, double[] rounds) {
     return new MicroReport.Submit(
-        SUBMITS, SMALL, Rounds.median(rounds), Rounds.least(rounds), Rounds.most(rounds), rounds);
+        calls,
+        distinct,
+        SMALL,
+        warmUp,
+        Rounds.median(rounds),
+        Rounds.least(rounds),
+        Rounds.percentile(rounds, 90),
+        rounds);
   }
 
   private MicroReport.Latency latency() {
     progress.step("latency of one operation");
     double[] samples = new double[effort.latencies()];
-    try (Adds adds = new Adds(gpu, Adds.PAIRS, SMALL, random)) {
+    try (Adds adds = new Adds(gpu, HOT, SMALL, Storage.SLAB, random)) {
       adds.poison();
       Call[] calls = adds.calls();
       for (int k = -samples.length / 2; k < samples.length; k++) {
@@ -140,44 +170,56 @@ public final class MicroBenchmark {
     return new MicroReport.Latency(
         samples.length,
         SMALL,
+        Rounds.percentile(samples, 10) / 1e3,
         Rounds.median(samples) / 1e3,
+        Rounds.percentile(samples, 90) / 1e3,
         Rounds.percentile(samples, 99) / 1e3,
         Rounds.least(samples) / 1e3,
         Rounds.most(samples) / 1e3,
         samples);
   }
 
-  private MicroReport.Throughput throughput(int size) {
-    progress.step("%d additions of %d elements".formatted(effort.operations(), size));
-    double[] rounds = new double[effort.throughputRounds()];
-    try (Adds adds = new Adds(gpu, effort.operations(), size, random)) {
-      Call[] calls = adds.calls();
-      for (int k = -2; k < rounds.length; k++) {
-        adds.poison();
-        long begin = System.nanoTime();
-        for (Call call : calls) {
-          call.submit();
-        }
-        gpu.synchronize();
-        long end = System.nanoTime();
-        adds.check();
-        if (k >= 0) {
-          rounds[k] = (end - begin) / 1e3 / calls.length;
-        }
-      }
+  /** One by one, and as a batch. */
+  private List<MicroReport.Throughput> throughput(int size, Storage storage) {
+    int count = effort.operations();
+    String kind = storage.name().toLowerCase(Locale.ROOT);
+    progress.step("%d additions of %d elements, %s".formatted(count, size, kind));
+    try (Adds adds = new Adds(gpu, count, size, storage, random)) {
+      return List.of(
+          throughput(kind, CALL, size, time(adds, () -> adds.submitOneByOne(1))),
+          throughput(kind, BATCH, size, time(adds, adds::submitBatch)));
     }
+  }
+
+  private MicroReport.Throughput throughput(String storage, String how, int size, Timing timing) {
+    int count = effort.operations();
+    double[] complete = each(timing.completeNs(), count * 1e3);
+    double[] host = each(timing.hostNs(), count);
     return new MicroReport.Throughput(
-        effort.operations(),
+        storage,
+        how,
+        count,
         size,
-        Math.min(Adds.PAIRS, effort.operations()),
-        Rounds.median(rounds),
-        Rounds.least(rounds),
-        rounds);
+        timing.warmUpRounds(),
+        Rounds.median(complete),
+        Rounds.least(complete),
+        Rounds.percentile(complete, 90),
+        complete,
+        Rounds.median(host),
+        Rounds.least(host),
+        Rounds.percentile(host, 90),
+        host);
+  }
+
+  private static double[] each(double[] rounds, double divisor) {
+    return Arrays.stream(rounds).map(round -> round / divisor).toArray();
   }
 
   private MicroReport.Bandwidth bandwidth() {
     progress.step("bandwidth over %d elements".formatted(effort.bandwidthElements()));
-    return new BandwidthBenchmark(gpu, effort.bandwidthElements(), effort.bandwidthRounds()).run();
+    return new BandwidthBenchmark(
+            gpu, effort.bandwidthElements(), effort.rounds(), effort.warmUp(), random)
+        .run();
   }
 
   private static double[] open(String device, int times) {
@@ -190,5 +232,39 @@ public final class MicroBenchmark {
       }
     }
     return millis;
+  }
+
+  private static List<Goal> goals(
+      MicroReport.Submit submit,
+      MicroReport.Latency latency,
+      List<MicroReport.Throughput> throughput,
+      MicroReport.Bandwidth bandwidth,
+      MicroReport.Open open) {
+    return List.of(
+        Goal.atMost("submit one prepared call, hot, host time", 50, submit.medianNs(), "ns"),
+        batch(throughput, SMALL, 0.03),
+        batch(throughput, 16_384, 0.2),
+        Goal.atMost("one operation, submit to complete, p50", 6, latency.p50Us(), "us"),
+        Goal.atLeast(
+            "an addition of %d elements, bandwidth by that of the device's own copy"
+                .formatted(bandwidth.elements()),
+            90,
+            100 * bandwidth.addOverCopy(),
+            "%"),
+        Goal.atMost("open the device, first in this process", 400, open.firstMs(), "ms"));
+  }
+
+  private static Goal batch(List<MicroReport.Throughput> throughput, int size, double goal) {
+    MicroReport.Throughput found =
+        throughput.stream()
+            .filter(one -> one.how().equals(BATCH) && one.size() == size)
+            .findFirst()
+            .orElseThrow();
+    return Goal.atMost(
+        "%d independent additions of %d elements, first submit to all complete, each"
+            .formatted(found.operations(), size),
+        goal,
+        found.medianUs(),
+        "us");
   }
 }

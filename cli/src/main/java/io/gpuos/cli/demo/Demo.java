@@ -7,8 +7,10 @@ import io.gpuos.cli.text.Progress;
 import io.gpuos.device.ComputeDevice;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 
 /** Runs the demo; the package's documentation tells how. One thread, one use. */
@@ -17,8 +19,8 @@ public final class Demo {
   /** Operations whose tensors exist at one time: some 50 MB. */
   private static final int BATCH = 2048;
 
-  /** By then the JVM has compiled most of what the CPU device runs. */
-  private static final int REHEARSALS = 2;
+  /** After one the JVM has compiled most of what the CPU device runs. */
+  private static final int REHEARSALS = 1;
 
   private static final double MS = 1e-6;
 
@@ -29,6 +31,7 @@ public final class Demo {
   private final SplittableRandom random;
   private final Shapes shapes;
   private final Map<String, Operator> operators = new HashMap<>();
+  private final Set<Operator> met = new HashSet<>();
 
   private long prepareNanos;
   private long rehearsalNanos;
@@ -111,7 +114,7 @@ public final class Demo {
   private void run(Group group, Workspace space, int count, GroupTally tally) {
     long begin = System.nanoTime();
     group.fill().accept(space, count);
-    List<Call> calls = prepare(space.operations());
+    List<Call> calls = prepareVisibly(group, space.operations());
     long prepared = System.nanoTime();
     for (int k = 0; k < REHEARSALS; k++) {
       calls.forEach(Call::submit);
@@ -132,6 +135,25 @@ public final class Demo {
     checkNanos += System.nanoTime() - done;
     calls.forEach(Call::close);
     late.forEach(Call::close);
+  }
+
+  /** Says what it is at: a device may compile and link for seconds in all. */
+  private List<Call> prepareVisibly(Group group, List<Operation> operations) {
+    List<Call> calls = new ArrayList<>();
+    for (Operation operation : operations) {
+      if (met.add(operation.operator())) {
+        progress.detail(
+            "%d of %d: %s: operator %d, %s"
+                .formatted(
+                    Groups.ALL.indexOf(group) + 1,
+                    Groups.ALL.size(),
+                    group.name(),
+                    met.size(),
+                    operation.operator()));
+      }
+      calls.add(operation.prepare(gpu));
+    }
+    return calls;
   }
 
   private List<Call> prepare(List<Operation> operations) {

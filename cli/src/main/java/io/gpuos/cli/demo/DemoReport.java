@@ -15,7 +15,7 @@ import java.util.List;
  * @param operators different operators that were compiled
  * @param openMs opening the device
  * @param prepareMs making tensors and compiling operators
- * @param rehearsalMs running everything a few times before it is timed
+ * @param rehearsalMs running everything once before it is timed
  * @param timedMs what {@code usPerOp} is of
  * @param checkMs computing the reference and comparing
  * @param added the operator that came in while others were in flight

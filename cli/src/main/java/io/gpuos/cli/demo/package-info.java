@@ -9,8 +9,7 @@
  *
  * <ol>
  *   <li>prepare: tensors are made, operators compiled
- *   <li>rehearse: everything is submitted a few times and forgotten, so that the JVM compiles its
- *       loops
+ *   <li>rehearse: everything is submitted once and forgotten, so that the JVM compiles its loops
  *   <li>reset: tensors that operations write are filled with values no result can have
  *   <li>run: everything is submitted and waited for; this alone is timed
  *   <li>check: the reference computes, then every element of every written tensor is compared,

@@ -9,10 +9,12 @@ import java.io.PrintWriter;
 public final class Progress implements AutoCloseable {
 
   private static final String CLEAR = "\r\u001b[K";
+  private static final long DETAIL_NANOS = 2_000_000_000;
 
   private final PrintWriter err;
   private final String command;
   private final boolean terminal;
+  private long shown = System.nanoTime();
 
   /**
    * @param terminal whether {@code err} is a terminal, so that a line can be rewritten
@@ -31,6 +33,17 @@ public final class Progress implements AutoCloseable {
       err.flush();
     } else {
       err.println(line);
+    }
+    shown = System.nanoTime();
+  }
+
+  /**
+   * Says what a step is at. Where lines stay, only after two seconds of silence, so that they stay
+   * few.
+   */
+  public void detail(String what) {
+    if (terminal || System.nanoTime() - shown >= DETAIL_NANOS) {
+      step(what);
     }
   }
 

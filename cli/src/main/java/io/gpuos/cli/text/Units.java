@@ -22,6 +22,15 @@ public final class Units {
     return format(magnitude < 9.995 ? "%.2f" : magnitude < 99.95 ? "%.1f" : "%.0f", number);
   }
 
+  /** As {@link #digits}, and three significant digits below one too, to a ten-thousandth. */
+  public static String small(double number) {
+    double magnitude = Math.abs(number);
+    if (magnitude >= 0.9995 || magnitude == 0) {
+      return digits(number);
+    }
+    return format(magnitude < 0.09995 ? "%.4f" : "%.3f", number);
+  }
+
   /** A duration in the unit that suits it, from ns to s. */
   public static String nanos(double nanos) {
     if (nanos < 999.5) {

@@ -47,6 +47,11 @@ class TextTest {
         () -> assertEquals("100", Units.digits(99.96)),
         () -> assertEquals("-41.3", Units.digits(-41.31)),
         () -> assertEquals("12346", Units.digits(12345.6)),
+        () -> assertEquals("0.00", Units.small(0)),
+        () -> assertEquals("0.0240", Units.small(0.02404)),
+        () -> assertEquals("0.100", Units.small(0.09996)),
+        () -> assertEquals("1.00", Units.small(0.9996)),
+        () -> assertEquals("50.0", Units.small(50)),
         () -> assertEquals("999 ns", Units.nanos(999)),
         () -> assertEquals("1.00 us", Units.nanos(999.6)),
         () -> assertEquals("1.50 ms", Units.nanos(1.5e6)),
@@ -81,6 +86,14 @@ class TextTest {
     assertEquals(
         "\r\u001b[Kgpuos: demo: one\r\u001b[Kgpuos: demo: two\r\u001b[K",
         printed(err -> progress(err, true)));
+  }
+
+  @Test
+  void shouldKeepDetailsToTerminalsWhileStepsAreShort() {
+    assertEquals("", printed(err -> new Progress(err, "demo", false).detail("one")));
+    assertEquals(
+        "\r\u001b[Kgpuos: demo: one",
+        printed(err -> new Progress(err, "demo", true).detail("one")));
   }
 
   private static void progress(PrintWriter err, boolean terminal) {

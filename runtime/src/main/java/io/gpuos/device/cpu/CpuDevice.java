@@ -116,7 +116,7 @@ public final class CpuDevice implements ComputeDevice {
   public long tilePositions(Kernel kernel, IterationSpace space) {
     if (kernel instanceof Kernel.Reduction) {
       long perResult = Math.max(1, space.reducedCount());
-      return Math.max(256, TILE_POSITIONS / perResult / 256 * 256);
+      return Math.max(1, TILE_POSITIONS / perResult);
     }
     return TILE_POSITIONS;
   }
@@ -145,8 +145,10 @@ public final class CpuDevice implements ComputeDevice {
 
   @Override
   public void copy(long target, long source, long bytes) {
-    MemorySegment from = MemorySegment.ofAddress(source).reinterpret(bytes);
-    MemorySegment.copy(from, 0, MemorySegment.ofAddress(target).reinterpret(bytes), 0, bytes);
+    copy(
+        MemorySegment.ofAddress(source).reinterpret(bytes),
+        MemorySegment.ofAddress(target).reinterpret(bytes),
+        bytes);
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.gpuos.device.cpu;
 
+import io.gpuos.abi.TaskRecord;
 import io.gpuos.codegen.CpuKernel;
 import io.gpuos.codegen.JvmGenerator;
 import io.gpuos.ir.Kernel;
@@ -26,7 +27,15 @@ final class CpuOperators {
    * @param operands operand slots a record for it uses
    * @param linear space for linear tasks of any count
    */
-  record Installed(Kernel source, CpuKernel kernel, int operands, IterationSpace linear) {}
+  record Installed(Kernel source, CpuKernel kernel, int operands, IterationSpace linear) {
+
+    /** Unit of a record's {@code first} word. */
+    int positionsPerFirst() {
+      return source instanceof Kernel.Reduction
+          ? TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION
+          : TaskRecord.POSITIONS_PER_FIRST;
+    }
+  }
 
   private final Map<Kernel, Integer> numbers = new HashMap<>();
   private final Map<IterationSpace, Integer> spaceNumbers = new HashMap<>();

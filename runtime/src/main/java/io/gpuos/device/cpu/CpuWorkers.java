@@ -289,7 +289,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
           if (flags >>> TaskRecord.SECTORS_SHIFT == 3) {
             first =
                 Integer.toUnsignedLong(records.intPlain(slot + TaskRecord.FIRST))
-                    * TaskRecord.POSITIONS_PER_FIRST;
+                    * installed.positionsPerFirst();
           }
           int space = records.intPlain(slot + TaskRecord.SPACE);
           installed.kernel().run(operands, operators.space(space), first, count, scratch);

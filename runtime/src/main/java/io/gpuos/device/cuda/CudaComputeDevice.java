@@ -26,8 +26,17 @@ public final class CudaComputeDevice implements ComputeDevice {
   /** Half of the registers of a multiprocessor: the other half is for other kernels. */
   private static final int BLOCKS_PER_MULTIPROCESSOR = 2;
 
-  /** Elements of the widest operand in one tile, in bytes: long enough to hide its way. */
-  private static final long TILE_BYTES = 256 << 10;
+  /** Least of the widest operand in one tile, in bytes: worth its way. */
+  private static final long LEAST_TILE_BYTES = 256 << 10;
+
+  /** Most of it: a worker asked to leave finishes its tile first. */
+  private static final long MOST_TILE_BYTES = 4 << 20;
+
+  /** Elements to fold in one tile of a reduction at least. */
+  private static final long LEAST_REDUCED = 16 << 10;
+
+  /** Results in one tile of a reduction at most. */
+  private static final long MOST_RESULTS = 1 << 20;
 
   private static final int OLDEST_ARCHITECTURE = 80;
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
@@ -71,12 +80,22 @@ public final class CudaComputeDevice implements ComputeDevice {
           "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
               .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
     }
-    CudaContext context = device.retainPrimaryContext();
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
+    try {
+      // Asked for again when it is needed: until then it is on its way while the context is made.
+      compiler.prepare(OperatorLoader.workerRequest(architecture));
+      return open(device.retainPrimaryContext(), ordinal, compiler, settings);
+    } catch (Throwable failure) {
+      compiler.close();
+      throw failure;
+    }
+  }
+
+  private static CudaComputeDevice open(
+      CudaContext context, int ordinal, CompileService compiler, DeviceSettings settings) {
     try {
       return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
     } catch (Throwable failure) {
-      compiler.close();
       context.close();
       throw failure;
     }
@@ -187,11 +206,12 @@ public final class CudaComputeDevice implements ComputeDevice {
     for (Kernel.Operand operand : source.operands()) {
       widest = Math.max(widest, operand.type().bytes());
     }
-    long elements = TILE_BYTES / widest;
+    long perWorker = Math.ceilDiv(space.count(), (long) workers);
     if (source instanceof Kernel.Reduction) {
-      long perWorker = Math.ceilDiv(space.count(), (long) workers);
-      elements = Math.max(perWorker, elements / Math.max(1, space.reducedCount()));
+      long worth = LEAST_REDUCED / Math.max(1, space.reducedCount());
+      return Math.min(Math.max(1, Math.max(worth, perWorker)), MOST_RESULTS);
     }
+    long elements = Math.clamp(perWorker, LEAST_TILE_BYTES / widest, MOST_TILE_BYTES / widest);
     return inFullRounds(space.count(), Math.max(256, elements / 256 * 256));
   }
 
@@ -234,6 +254,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     threads.run(
         () -> {
           synchronized (copies) {
+            requireOpen();
             copies.copy(target, source, bytes);
             copies.synchronize();
           }

@@ -70,8 +70,7 @@ final class WorkerKernel implements Lease.Launcher {
           "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once"
               .formatted(config.gridX() - 1, room - 1, context.device().name()));
     }
-    replacement.setAttribute(
-        FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
+    replacement.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
     kernel = replacement;
   }
 

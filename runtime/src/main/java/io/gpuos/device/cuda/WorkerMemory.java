@@ -39,8 +39,7 @@ final class WorkerMemory {
    * @param spacePages device address of the directory of iteration spaces
    * @param parts closes each piece; the workers must have left then
    */
-  WorkerMemory(
-      CudaContext context, DeviceSettings settings, long spacePages, CloseStack parts) {
+  WorkerMemory(CudaContext context, DeviceSettings settings, long spacePages, CloseStack parts) {
     memory = context.memory();
     parts.push(arena::close);
     pinned = memory.allocatePinned(RingMemory.bytes(settings.ringCapacity()));

@@ -9,7 +9,15 @@
  *   <li>{@code OperatorLoader}: compiles operators and brings them in by park, link, load, relaunch
  *   <li>{@code SpaceTable}: interned iteration spaces in device memory
  *   <li>{@code CudaSlabs}: device memory for the pool
+ *   <li>{@code DeviceSources}: the texts the compiler is given
+ *   <li>{@code PlatformThreads}: driver calls of virtual threads
+ *   <li>{@code CloseStack}: frees the parts in the reverse of the order they were made in
  * </ul>
+ *
+ * <p>Block 0 of the kernel is the office: one warp reports completions to the host, one thread
+ * keeps the lease. Every other block is a worker. No task needs a driver call, but for launching
+ * workers that have parked. The kernel is launched with all of its shared memory carved out and
+ * with room left on every multiprocessor, so that other kernels run beside it.
  *
  * <p>The device side is in {@code resources/io/gpuos/device}: {@code gpuos_worker.cu} first.
  */

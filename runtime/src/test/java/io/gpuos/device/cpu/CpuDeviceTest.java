@@ -39,9 +39,7 @@ class CpuDeviceTest {
 
   /** Just below where 31, 32, 63 and 64 bits overflow, and the default. */
   static long[] firstSequences() {
-    return new long[] {
-      1, (1L << 31) - 300, (1L << 32) - 300, Long.MAX_VALUE - 300, -300, -1, 0
-    };
+    return new long[] {1, (1L << 31) - 300, (1L << 32) - 300, Long.MAX_VALUE - 300, -300, -1, 0};
   }
 
   private static float[] filled(int length, float value) {
@@ -200,7 +198,8 @@ class CpuDeviceTest {
         .allMatch(thread -> thread.getState() == Thread.State.WAITING);
   }
 
-  // ---- errors and the end -------------------------------------------------------------------------
+  // ---- errors and the end
+  // -------------------------------------------------------------------------
 
   @Test
   void shouldRefuseMoreMemoryThanThereIs() {
