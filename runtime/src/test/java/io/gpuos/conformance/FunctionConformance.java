@@ -12,9 +12,10 @@ import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.SplittableRandom;
@@ -121,11 +122,32 @@ interface FunctionConformance extends Target {
     requireComparisons(tally);
   }
 
+  /** Views of many tiles: strided, backwards, turned and broadcast. */
+  @ParameterizedTest
+  @EnumSource(
+      value = DType.class,
+      names = {"F64", "F32", "F16", "I32", "U8"})
+  default void shouldComputeLargeViews(DType type) {
+    Gpuos gpu = renewed();
+    CaseRunner.Tally tally = new CaseRunner.Tally();
+    for (int round = 0; round < 4; round++) {
+      FunctionCase test = new FunctionCase(31 * type.ordinal() + round);
+      int[] shape = round == 0 ? new int[] {140_001} : new int[] {451, 311};
+      int[] row = round == 2 ? new int[] {451, 1} : new int[] {shape[shape.length - 1]};
+      Expr sum = test.window(type, shape).add(test.window(type, row));
+      test.add(sum.mul(test.window(type, shape)));
+      test.into(test.view(type, shape));
+      test.check(gpu, tally);
+    }
+    requireComparisons(tally);
+  }
+
   /** Expressions over inputs of its own. */
   final class FunctionCase {
     private final SplittableRandom random;
     private final TensorGenerator tensors;
     private final List<Expr> outputs = new ArrayList<>();
+    private final Map<Integer, Destination> targets = new HashMap<>();
     private final SequencedMap<String, TensorCase> inputs = new LinkedHashMap<>();
 
     FunctionCase(int seed) {
@@ -159,6 +181,24 @@ interface FunctionConformance extends Target {
       return Expr.input(name);
     }
 
+    /** A new input that is a view of something larger. */
+    Expr window(DType type, int... shape) {
+      String name = "x" + inputs.size();
+      inputs.put(name, view(type, shape));
+      return Expr.input(name);
+    }
+
+    TensorCase view(DType type, int... shape) {
+      int size = 2 * PlainView.count(shape) + 100;
+      OracleTensor base = tensors.valuesOfKind(type, 0, size);
+      return new TensorCase(base, tensors.window(size, false, shape));
+    }
+
+    /** The last output goes into that tensor; others are new. */
+    void into(TensorCase target) {
+      targets.put(outputs.size() - 1, new Destination.Into(target));
+    }
+
     List<Integer> axes(int rank) {
       List<Integer> axes = new ArrayList<>(IntStream.range(0, rank).boxed().toList());
       axes.removeIf(_ -> random.nextBoolean());
@@ -170,8 +210,11 @@ interface FunctionConformance extends Target {
     }
 
     void check(Gpuos gpu, CaseRunner.Tally tally) {
-      List<Destination> fresh = Collections.nCopies(outputs.size(), new Destination.Fresh());
-      ExpressionCase test = new ExpressionCase(outputs, inputs, fresh);
+      List<Destination> all = new ArrayList<>();
+      for (int i = 0; i < outputs.size(); i++) {
+        all.add(targets.getOrDefault(i, new Destination.Fresh()));
+      }
+      ExpressionCase test = new ExpressionCase(outputs, inputs, all);
       Optional<String> problem = new CaseRunner(gpu, tally).problem(test);
       assertEquals(Optional.empty(), problem, () -> "" + outputs);
       assertEquals(0, tally.refused, () -> "" + outputs);
