@@ -128,7 +128,7 @@ public final class MemoryPool implements AutoCloseable {
     if (closed) {
       return;
     }
-    if (used.remove(block.address) == null) {
+    if (!used.remove(block.address, block)) {
       throw new IllegalStateException("block freed twice: address=" + block.address);
     }
     usedBytes -= block.bytes;

@@ -13,6 +13,10 @@ import java.util.concurrent.locks.LockSupport;
 public final class Completions {
 
   private static final int SPINS = 4_000;
+
+  /** Spins between two looks at the deadline and at the lease. */
+  private static final int SPINS_PER_LOOK = 64;
+
   private static final int YIELDS = 64;
   private static final long SHORTEST_SLEEP_NANOS = 20_000;
   private static final long LONGEST_SLEEP_NANOS = 1_000_000;
@@ -64,6 +68,13 @@ public final class Completions {
     for (int spins = 0; spins < SPINS; spins++) {
       if (isComplete(sequence)) {
         return true;
+      }
+      if (spins % SPINS_PER_LOOK == 0) {
+        if (System.nanoTime() - deadlineNanos > 0) {
+          break;
+        }
+        // Workers whose time is up leave with work outstanding.
+        lease.wake();
       }
       Thread.onSpinWait();
     }

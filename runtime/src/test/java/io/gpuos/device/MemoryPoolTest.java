@@ -175,6 +175,11 @@ class MemoryPoolTest {
     pool.free(block);
     assertThrows(IllegalStateException.class, () -> pool.free(block));
     assertEquals(0, pool.usedBytes());
+    Block next = pool.allocate(256);
+    assertEquals(block.address(), next.address());
+    // The address is somebody else's by now.
+    assertThrows(IllegalStateException.class, () -> pool.free(block));
+    assertEquals(256, pool.usedBytes());
   }
 
   @Test

@@ -102,6 +102,17 @@ class CompletionsTest {
     assertTrue(fixture.completions.await(1, 1, System.nanoTime() - 1));
   }
 
+  /** A poll by way of a wait: many of them must not take long. */
+  @Test
+  void shouldOnlyLookWithADeadlineThatHasPassed() {
+    long start = System.nanoTime();
+    for (int k = 0; k < 2_000; k++) {
+      assertFalse(fixture.completions.await(1, 1, System.nanoTime() - 1));
+    }
+    long each = (System.nanoTime() - start) / 2_000;
+    assertTrue(each < 50_000, "ns_each=" + each);
+  }
+
   @Test
   void shouldWakeASleepingWaiter() throws InterruptedException {
     Thread worker =

@@ -1,10 +1,12 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.driver.CudaContext;
+import io.gpuos.error.ClosedException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 
 /**
@@ -28,6 +30,9 @@ final class PlatformThreads implements AutoCloseable {
     }
     try {
       return CompletableFuture.supplyAsync(() -> context.withCurrent(body), forVirtual).join();
+    } catch (RejectedExecutionException _) {
+      throw new ClosedException(
+          "runtime closed: device=%s, expected=an open runtime".formatted(context.device()));
     } catch (CompletionException e) {
       throw e.getCause() instanceof RuntimeException cause ? cause : e;
     }
