@@ -11,7 +11,7 @@ final class CudaConformanceTest extends DeviceConformance {
 
   @Override
   public int cases() {
-    return 200;
+    return 120;
   }
 
   @Override

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Timeout;
  * the workers back to make orders of events certain.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 abstract class DeviceConformance
     implements FunctionConformance,
         ExpressionConformance,

@@ -8,6 +8,7 @@ import io.gpuos.error.OverlapException;
 import io.gpuos.ir.OracleTensor;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -53,7 +54,7 @@ final class RandomProgram {
   private final List<Step> steps = new ArrayList<>();
 
   private static List<Operator> operators(String... texts) {
-    return java.util.Arrays.stream(texts).map(Operator::of).toList();
+    return Arrays.stream(texts).map(Operator::of).toList();
   }
 
   /**
@@ -140,7 +141,7 @@ final class RandomProgram {
     }
     List<Integer> inputs = new ArrayList<>();
     for (int i = 0; i < operator.inputs().size(); i++) {
-      boolean inPlace = random.nextInt(3) == 0 && java.util.Arrays.equals(inputShape, outputShape);
+      boolean inPlace = random.nextInt(3) == 0 && Arrays.equals(inputShape, outputShape);
       inputs.add(inPlace ? outputs.getFirst() : view(memory, true, inputShape));
     }
     return new Step.Compute(operator, outputs, inputs);

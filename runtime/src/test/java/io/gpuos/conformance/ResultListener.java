@@ -6,9 +6,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collector;
 import java.util.stream.Collectors;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.reporting.ReportEntry;
@@ -95,7 +97,7 @@ final class ResultListener implements TestExecutionListener {
   private synchronized void add(TestIdentifier test, Status status, double seconds, String detail) {
     Result result = new Result(name(test), status, seconds, detail);
     results.add(result);
-    System.out.printf("%s %s %.2f s %s%n", status, result.name(), seconds, detail);
+    System.out.printf(Locale.ROOT, "%s %s %.2f s %s%n", status, result.name(), seconds, detail);
   }
 
   /** {@code CpuConformanceTest.shouldX [1] 3}. */
@@ -150,12 +152,12 @@ final class ResultListener implements TestExecutionListener {
     Map<String, String> fields = new LinkedHashMap<>();
     fields.put("name", quoted(result.name()));
     fields.put("status", quoted(result.status().name()));
-    fields.put("seconds", "%.3f".formatted(result.seconds()));
+    fields.put("seconds", String.format(Locale.ROOT, "%.3f", result.seconds()));
     fields.put("detail", quoted(result.detail() == null ? "" : result.detail()));
     return object(fields);
   }
 
-  private static java.util.stream.Collector<CharSequence, ?, String> list() {
+  private static Collector<CharSequence, ?, String> list() {
     return Collectors.joining(",\n ", "[", "]");
   }
 

@@ -10,6 +10,7 @@ import io.gpuos.Operator;
 import io.gpuos.Submission;
 import io.gpuos.Tensor;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.error.ClosedException;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -374,7 +375,7 @@ interface ThreadConformance extends Target {
         gpu.synchronize();
         a.toLongs();
       }
-    } catch (io.gpuos.error.ClosedException closed) {
+    } catch (ClosedException closed) {
       assertTrue(closing.get(), closed::toString);
     }
   }
