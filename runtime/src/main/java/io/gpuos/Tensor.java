@@ -255,12 +255,17 @@ public final class Tensor implements AutoCloseable {
     void write(MemorySegment memory, long offset, Layout layout);
   }
 
+  /** For memory on its way: another thread makes a virtual thread's driver calls. */
+  private static Arena stagingArena() {
+    return Thread.currentThread().isVirtual() ? Arena.ofShared() : Arena.ofConfined();
+  }
+
   /** Brings the touched bytes to the host and reads them there. */
   private <T> T read(HostReader<T> reader) {
     Layout layout = layout();
     long begin = layout.isZeroSize() ? 0 : layout.minByteOffset();
     long bytes = layout.isZeroSize() ? 0 : layout.maxByteOffset() - begin;
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = stagingArena()) {
       MemorySegment staging = arena.allocate(Math.max(1, bytes), Long.BYTES);
       synchronized (this) {
         checkOpen();
@@ -285,7 +290,7 @@ public final class Tensor implements AutoCloseable {
       writeScattered(writer);
       return;
     }
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = stagingArena()) {
       MemorySegment staging = arena.allocate(bytes, Long.BYTES);
       writer.write(staging, -begin, layout);
       synchronized (this) {

@@ -181,6 +181,10 @@ final class OracleErrors {
     }
     // In double the reference rounds too, at every step of its formula.
     double relative = (common == DType.F64 ? 4 * ulps : ulps) * ulp(common, value);
+    if (function == Function.SOFTPLUS) {
+      // exp of a rounded product: an ulp of it is so many of the result.
+      relative *= 1 + Math.abs(x[0] * x[1]) / 6;
+    }
     // Intermediate exponentials may underflow to 0 one step earlier.
     double least = common == DType.F64 ? Double.MIN_NORMAL : Float.MIN_NORMAL;
     double underflow = 4 * least * Math.max(1, Math.abs(x[0]));

@@ -275,6 +275,10 @@ public final class CudaComputeDevice implements ComputeDevice {
     } catch (DeviceFaultException _) {
       // Whoever waited for a result has been told.
     }
+    synchronized (copies) {
+      // Before anything is freed: whoever comes with a copy from here on is told.
+      copiesClosed = true;
+    }
     try {
       threads.run(parts::close);
     } finally {
