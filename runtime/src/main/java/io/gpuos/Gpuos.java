@@ -254,7 +254,8 @@ public final class Gpuos implements AutoCloseable {
   }
 
   private static long deadline(Duration limit) {
-    return System.nanoTime() + Math.min(limit.toNanos(), Long.MAX_VALUE / 4);
+    Duration bounded = limit.compareTo(FOREVER) < 0 ? limit : FOREVER;
+    return System.nanoTime() + bounded.toNanos();
   }
 
   /** Whether the device works; once false it stays false. */

@@ -52,7 +52,7 @@ public final class Submission implements Future<Tensor> {
 
   @Override
   public Tensor get(long timeout, TimeUnit unit) throws TimeoutException {
-    if (!await(Duration.of(timeout, unit.toChronoUnit()))) {
+    if (!await(Duration.ofNanos(unit.toNanos(timeout)))) {
       throw new TimeoutException("not complete: waited=" + timeout + " " + unit);
     }
     return results.getFirst();

@@ -19,11 +19,6 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class SubmissionRing {
 
-  /**
-   * Returned by {@link #trySubmit} when the ring has no room. No sequence can be mistaken for it.
-   */
-  public static final boolean REFUSED = false;
-
   /** Invocations that {@link #submitAll} submits in one stay in the ordering section. */
   private static final int GROUP = 32;
 
@@ -131,7 +126,7 @@ public final class SubmissionRing {
   public boolean trySubmit(Invocation invocation) {
     int tiles = invocation.tiles;
     if (!enterWithRoom(tiles)) {
-      return REFUSED;
+      return false;
     }
     submitEntered(invocation, tiles);
     return true;
@@ -153,7 +148,7 @@ public final class SubmissionRing {
   /** {@link #submit(Invocation[], int)} if the ring has room; otherwise changes nothing. */
   public boolean trySubmit(Invocation[] invocations, int tiles) {
     if (!enterWithRoom(tiles)) {
-      return REFUSED;
+      return false;
     }
     submitEntered(invocations);
     return true;
