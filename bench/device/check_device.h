@@ -16,7 +16,7 @@ static __device__ void check_tiles(gpuos_operator kernel, const gpuos_task* tile
       ((unsigned*)scratch)[i] = 0xdeadbeefu;  // an operator must not count on what it finds
     }
     __syncthreads();
-    kernel(&task, space, scratch);
+    kernel(&task, space, scratch, 0);
     __syncthreads();
   }
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #define GPUOS_MAGIC 0x4750554f53303031ull
-#define GPUOS_ABI_VERSION 1u
+#define GPUOS_ABI_VERSION 2u
 #define GPUOS_SCRATCH_BYTES 8192
 #define GPUOS_FLAG_LINEAR 1u
 #define GPUOS_SECTORS_SHIFT 28
@@ -86,6 +86,15 @@ static_assert(GPUOS_OFFSET(gpuos_control, parked_epoch) == 64, "layout differs f
 static_assert(GPUOS_OFFSET(gpuos_control, completed_through) == 128, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_control, yield_epoch) == 192, "layout differs from io.gpuos.abi");
 
+// What a logical operator stands for, in device memory.
+struct alignas(16) gpuos_entry {
+  unsigned long long alias;  // address; host -> device, relaxed: code of the generation that workers run; 0: none
+  unsigned long long argument;  // any; host -> device, fixed: handed to the code with every task; set before alias
+};
+static_assert(sizeof(gpuos_entry) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_entry, alias) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_entry, argument) == 8, "layout differs from io.gpuos.abi");
+
 // Claims, counters and the stop word, in device memory. Zero-filled, then head, reported and fetched are set by the host before the first launch.
 struct alignas(128) gpuos_state {
   unsigned long long head;  // sequence; device -> device, relaxed: next sequence that no worker has claimed
@@ -116,7 +125,7 @@ struct alignas(16) gpuos_launch {
   unsigned long long late;  // address; host -> device, fixed: u64[mask + 1], host memory: completed out of order
   unsigned long long completed;  // address; host -> device, fixed: u64[mask + 1], device memory: stamps of completed tasks
   unsigned long long state;  // address; host -> device, fixed: gpuos_state, device memory
-  unsigned long long entries;  // address; host -> device, fixed: gpuos_operator[], device memory: by logical operator
+  unsigned long long entries;  // address; host -> device, fixed: gpuos_entry[], device memory: by logical operator
   unsigned long long space_pages;  // address; host -> device, fixed: gpuos_space*[], device memory: pages of 256 spaces
   unsigned long long first_sequence;  // sequence; host -> device, fixed: the first sequence of this ring
   unsigned long long epoch;  // launches; host -> device, fixed: number of this launch
@@ -151,4 +160,6 @@ __device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* ta
 }
 
 // An operator: called by every thread of a worker's block; task and scratch in shared memory.
-typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space, char* scratch);
+// The argument is that of the operator's entry.
+typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space, char* scratch,
+                               unsigned long long argument);

@@ -39,6 +39,7 @@ class ArchitectureTest {
           Set.of("io.gpuos.driver"),
           Set.of("io.gpuos.jit"),
           Set.of("io.gpuos.queue"),
+          Set.of("io.gpuos.inject"),
           Set.of("io.gpuos.device"),
           Set.of("io.gpuos.device.cpu", "io.gpuos.device.cuda"),
           Set.of("io.gpuos"));

@@ -10,7 +10,7 @@ import java.util.Locale;
 public final class CudaHeader {
 
   /** Changes whenever a record changes; part of every cache key. */
-  public static final int ABI_VERSION = 1;
+  public static final int ABI_VERSION = 2;
 
   /** Name under which the device sources include the header. */
   public static final String NAME = "gpuos_abi.cuh";
@@ -23,6 +23,7 @@ public final class CudaHeader {
           TaskRecord.RECORD,
           SpaceRecord.RECORD,
           ControlRecord.RECORD,
+          EntryRecord.RECORD,
           StateRecord.RECORD,
           LaunchRecord.RECORD);
 
@@ -61,7 +62,9 @@ public final class CudaHeader {
         """
 
         // An operator: called by every thread of a worker's block; task and scratch in shared memory.
-        typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space, char* scratch);
+        // The argument is that of the operator's entry.
+        typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space, char* scratch,
+                                       unsigned long long argument);
         """);
     return out.toString();
   }

@@ -18,7 +18,7 @@ public final class LaunchRecord {
               "address",
               "u64[mask + 1], device memory: stamps of completed tasks")
           .word(U64, "state", "address", "gpuos_state, device memory")
-          .word(U64, "entries", "address", "gpuos_operator[], device memory: by logical operator")
+          .word(U64, "entries", "address", "gpuos_entry[], device memory: by logical operator")
           .word(U64, "space_pages", "address", "gpuos_space*[], device memory: pages of 256 spaces")
           .word(U64, "first_sequence", "sequence", "the first sequence of this ring")
           .word(U64, "epoch", "launches", "number of this launch")

@@ -48,7 +48,8 @@ public final class CudaGenerator {
     body();
     line("");
     line("extern \"C\" __device__ void " + ENTRY);
-    line("    (const gpuos_task* task, const gpuos_space* space, char* scratch) {");
+    line("    (const gpuos_task* task, const gpuos_space* space, char* scratch,");
+    line("     unsigned long long) {");
     line("  gpuos::" + form + "<Body>(task, space, scratch);");
     line("}");
     return out.toString();

@@ -11,6 +11,7 @@ import java.time.Duration;
  * @param maxResidency workers park when resident for longer, and come back if there is work
  * @param fullWait how long a submission waits for room in a full ring
  * @param firstSequence where the 64-bit sequence numbers start; tests start them just below a wrap
+ * @param injection how operators come into a running CUDA kernel; the CPU device has one way
  */
 public record DeviceSettings(
     int workers,
@@ -18,7 +19,18 @@ public record DeviceSettings(
     Duration linger,
     Duration maxResidency,
     Duration fullWait,
-    long firstSequence) {
+    long firstSequence,
+    Injection injection) {
+
+  /** How operators come into a running kernel. */
+  public enum Injection {
+    /** Live where it is known to work, by the driver otherwise. */
+    AUTO,
+    /** GPUOS places the machine code itself; the kernel goes on. */
+    LIVE,
+    /** The driver loads a module, for which the workers park. */
+    DRIVER
+  }
 
   /** Forever, for {@code linger} and {@code maxResidency}. */
   public static final Duration FOREVER = Duration.ofDays(100_000);
@@ -49,30 +61,47 @@ public record DeviceSettings(
   /** The defaults: 16384 records, 200 us linger, 100 ms residency, 10 s wait for room. */
   public static DeviceSettings defaults() {
     return new DeviceSettings(
-        0, 16_384, Duration.ofNanos(200_000), Duration.ofMillis(100), Duration.ofSeconds(10), 1);
+        0,
+        16_384,
+        Duration.ofNanos(200_000),
+        Duration.ofMillis(100),
+        Duration.ofSeconds(10),
+        1,
+        Injection.AUTO);
   }
 
   public DeviceSettings withWorkers(int value) {
-    return new DeviceSettings(value, ringCapacity, linger, maxResidency, fullWait, firstSequence);
+    return new DeviceSettings(
+        value, ringCapacity, linger, maxResidency, fullWait, firstSequence, injection);
   }
 
   public DeviceSettings withRingCapacity(int value) {
-    return new DeviceSettings(workers, value, linger, maxResidency, fullWait, firstSequence);
+    return new DeviceSettings(
+        workers, value, linger, maxResidency, fullWait, firstSequence, injection);
   }
 
   public DeviceSettings withLinger(Duration value) {
-    return new DeviceSettings(workers, ringCapacity, value, maxResidency, fullWait, firstSequence);
+    return new DeviceSettings(
+        workers, ringCapacity, value, maxResidency, fullWait, firstSequence, injection);
   }
 
   public DeviceSettings withMaxResidency(Duration value) {
-    return new DeviceSettings(workers, ringCapacity, linger, value, fullWait, firstSequence);
+    return new DeviceSettings(
+        workers, ringCapacity, linger, value, fullWait, firstSequence, injection);
   }
 
   public DeviceSettings withFullWait(Duration value) {
-    return new DeviceSettings(workers, ringCapacity, linger, maxResidency, value, firstSequence);
+    return new DeviceSettings(
+        workers, ringCapacity, linger, maxResidency, value, firstSequence, injection);
+  }
+
+  public DeviceSettings withInjection(Injection value) {
+    return new DeviceSettings(
+        workers, ringCapacity, linger, maxResidency, fullWait, firstSequence, value);
   }
 
   public DeviceSettings withFirstSequence(long value) {
-    return new DeviceSettings(workers, ringCapacity, linger, maxResidency, fullWait, value);
+    return new DeviceSettings(
+        workers, ringCapacity, linger, maxResidency, fullWait, value, injection);
   }
 }

@@ -2,7 +2,7 @@ package io.gpuos.error;
 
 /** Something finite ran out or is gone; the runtime goes on. */
 public sealed class ResourceException extends GpuosException
-    permits OutOfMemoryException, RingFullException, ClosedException {
+    permits OutOfMemoryException, RingFullException, ClosedException, TransitionException {
 
   private static final long serialVersionUID = 1L;
 

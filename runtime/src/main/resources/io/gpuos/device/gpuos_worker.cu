@@ -48,7 +48,7 @@ struct Context {
   u64* late;
   u64* completed;
   gpuos_state* state;
-  const u64* entries;
+  const gpuos_entry* entries;
   const gpuos_space* const* space_pages;
   u64 epoch;
   u32 mask;
@@ -60,7 +60,7 @@ struct Context {
         late(reinterpret_cast<u64*>(launch.late)),
         completed(reinterpret_cast<u64*>(launch.completed)),
         state(reinterpret_cast<gpuos_state*>(launch.state)),
-        entries(reinterpret_cast<const u64*>(launch.entries)),
+        entries(reinterpret_cast<const gpuos_entry*>(launch.entries)),
         space_pages(reinterpret_cast<const gpuos_space* const*>(launch.space_pages)),
         epoch(launch.epoch),
         mask(launch.mask),
@@ -130,7 +130,7 @@ __device__ __forceinline__ void sleep_far_from_front(const Context& c, u64 seque
 // What a worker's block shares about its current task.
 struct Desk {
   gpuos_task task;
-  u64 entry;  // code address of the operator
+  gpuos_entry entry;  // code of the operator and what it is handed
   u32 verdict;
 };
 
@@ -186,14 +186,17 @@ __device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lan
   }
   // The operator is resolved here, once: a task runs the generation it was fetched with.
   const u32 logical_operator = __shfl_sync(~0u, word, WORD_OPERATOR);
-  const u64 entry = load_relaxed(&c.entries[logical_operator]);
+  const gpuos_entry* entry = &c.entries[logical_operator];
+  const u64 alias = load_relaxed(&entry->alias);
+  const u64 argument = load_relaxed(&entry->argument);
   // Acquire: what the submitter wrote before the record, and what the awaited tasks wrote, is
   // visible to this block's threads once they have passed the barrier that follows.
   fence_device();
   // Sectors not in use hold an older record: the operator finds zeros there.
   reinterpret_cast<u32*>(&desk->task)[lane] = lane / 8 <= sectors ? word : 0;
   if (lane == 0) {
-    desk->entry = entry;
+    desk->entry.alias = alias;
+    desk->entry.argument = argument;
   }
   return RUN;
 }
@@ -218,22 +221,16 @@ struct InFlight {
 };
 
 // Publishes a completion: to the workers and the reporter always; to the host at once while few
-// tasks are in flight, which saves the way through the reporter. A task that is alone tells the host
-// first, since nobody else waits. A stale count costs a microsecond or a write, never correctness.
+// tasks are in flight, which saves the way through the reporter. One fence serves all: results lie
+// in device memory, which the host reads by copies, and copies, like workers, read what a fence of
+// this GPU has made visible. A stale count costs a microsecond or a write, never correctness.
 // One thread, after a barrier of the whole block.
 __device__ __forceinline__ void complete(const Context& c, u64 sequence, InFlight start) {
-  const u64 in_flight = start.tasks();
-  if (in_flight <= 1) {
-    fence_host();
-    store_relaxed_host(&c.late[sequence & c.mask], sequence);
-    store_relaxed(&c.completed[sequence & c.mask], sequence);
-    return;
-  }
-  store_release(&c.completed[sequence & c.mask], sequence);
-  if (in_flight <= DIRECT_IN_FLIGHT) {
-    fence_host();
+  fence_device();
+  if (start.tasks() <= DIRECT_IN_FLIGHT) {
     store_relaxed_host(&c.late[sequence & c.mask], sequence);
   }
+  store_relaxed(&c.completed[sequence & c.mask], sequence);
 }
 
 // Runs one operator. All threads of the block; barriers before and after are the caller's.
@@ -243,8 +240,8 @@ __device__ __forceinline__ void run(const Context& c, const Desk* desk, char* sc
   if ((task->flags & GPUOS_FLAG_LINEAR) == 0) {
     space = c.space_pages[task->space / GPUOS_SPACES_PER_PAGE] + task->space % GPUOS_SPACES_PER_PAGE;
   }
-  if (desk->entry != 0) {
-    reinterpret_cast<gpuos_operator>(desk->entry)(task, space, scratch);
+  if (desk->entry.alias != 0) {
+    reinterpret_cast<gpuos_operator>(desk->entry.alias)(task, space, scratch, desk->entry.argument);
   }
 }
 
@@ -335,10 +332,10 @@ __device__ __forceinline__ void report(const Context& c, volatile u32* finish, L
       }
     }
     if (window == 0 && complete != 0) {
-      // Release: the tasks' results are visible to the host before the word that says so. The fence
-      // comes after the barrier, so that lane 0's covers what the other lanes have seen.
+      // Release: the tasks' results are visible before the word that says so. The fence comes after
+      // the barrier, so that lane 0's covers what the other lanes have seen.
       __syncwarp();
-      fence_host();
+      fence_device();
       if (lane == 0) {
         store_relaxed_host(&c.control->completed_through, through + complete);
         store_relaxed(&c.state->reported, through + complete);
@@ -362,7 +359,7 @@ __device__ __forceinline__ void report(const Context& c, volatile u32* finish, L
     for (u32 k = 0; k < STAMPS_PER_LANE; k++) {
       const u64 sequence = through + 1 + window + k * 32 + lane;
       if (done[k] && !late.has(sequence & c.mask)) {
-        fence_host();
+        fence_device();
         store_relaxed_host(&c.late[sequence & c.mask], sequence);
         late.set(sequence & c.mask);
       }

@@ -5,6 +5,7 @@ import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
+import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
@@ -54,6 +55,7 @@ public final class CpuDevice implements ComputeDevice {
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
+    operators.connect(new RingProgress(ring, completions));
     pool = new MemoryPool(new CpuSlabs(), ring, name());
     try {
       workers.start(completions);

@@ -3,19 +3,25 @@ package io.gpuos.device.cpu;
 import io.gpuos.abi.TaskRecord;
 import io.gpuos.codegen.CpuKernel;
 import io.gpuos.codegen.JvmGenerator;
+import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The operator table and the interned iteration spaces of the CPU device. Entries are only ever
- * added; a worker that reads a record reads tables at least as new as the record. Thread-safe.
+ * The operators and the interned iteration spaces of the CPU device. Workers look operators up in
+ * {@link #aliases}, which {@link OperatorTable} turns; a worker that reads a record reads aliases
+ * and spaces at least as new as the record. Thread-safe.
  */
-final class CpuOperators {
+final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed> {
+
+  private static final int MAX_OPERATORS = 65_536;
+  private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
 
   /** Positions of the space that stands for "linear, from the operands' addresses on". */
   private static final long ENDLESS = 1L << 40;
@@ -39,10 +45,20 @@ final class CpuOperators {
 
   private final Map<Kernel, Integer> numbers = new HashMap<>();
   private final Map<IterationSpace, Integer> spaceNumbers = new HashMap<>();
-  private volatile Installed[] table = new Installed[64];
+  private volatile Installed[] aliases = new Installed[64];
   private volatile IterationSpace[] spaces = new IterationSpace[64];
-  private int operators = 1; // 0 is the operator that does nothing
+  private OperatorTable<Installed> table;
   private int spaceCount;
+
+  /** Before the first operator. */
+  void connect(OperatorTable.Progress progress) {
+    table = new OperatorTable<>(MAX_OPERATORS, this, progress, TRANSITION_NANOS);
+  }
+
+  /** Generations and aliases of the operators. */
+  OperatorTable<Installed> table() {
+    return table;
+  }
 
   synchronized int install(Kernel kernel) {
     Integer known = numbers.get(kernel);
@@ -55,12 +71,20 @@ final class CpuOperators {
             JvmGenerator.compile(kernel),
             kernel.operands().size(),
             kernel instanceof Kernel.Elementwise ? linearSpace(kernel) : null);
-    int number = operators++;
-    Installed[] grown = number < table.length ? table : java.util.Arrays.copyOf(table, number * 2);
-    grown[number] = installed;
-    table = grown;
+    int number = table.add(kernel.toString(), installed, "compiled");
     numbers.put(kernel, number);
     return number;
+  }
+
+  /**
+   * A store into the array that workers read, published by the ring like the task that names it.
+   */
+  @Override
+  public synchronized void turn(int operator, Installed code) {
+    Installed[] grown =
+        operator < aliases.length ? aliases : java.util.Arrays.copyOf(aliases, operator * 2);
+    grown[operator] = code;
+    aliases = grown;
   }
 
   private static IterationSpace linearSpace(Kernel kernel) {
@@ -89,7 +113,7 @@ final class CpuOperators {
   }
 
   Installed installed(int operator) {
-    return table[operator];
+    return aliases[operator];
   }
 
   IterationSpace space(int number) {
@@ -97,7 +121,7 @@ final class CpuOperators {
   }
 
   String describe(int operator) {
-    Installed installed = table[operator];
+    Installed installed = aliases[operator];
     return installed == null ? "#" + operator : installed.source().toString();
   }
 }

@@ -11,6 +11,8 @@ import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
+import io.gpuos.inject.OperatorTable;
+import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileService;
 import io.gpuos.layout.IterationSpace;
@@ -39,17 +41,19 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final long MOST_RESULTS = 1 << 20;
 
   private static final int OLDEST_ARCHITECTURE = 80;
+  private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
   private final CudaContext context;
   private final int ordinal;
+  private final String architecture;
   private final int workers;
   private final PlatformThreads threads;
   private final CudaStream copies;
   private final SpaceTable spaces;
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
-  private final OperatorLoader operators;
+  private final CudaOperators operators;
   private final Completions completions;
   private final Lease lease;
   private final SubmissionRing ring;
@@ -83,7 +87,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     try {
       // Asked for again when it is needed: until then it is on its way while the context is made.
-      compiler.prepare(OperatorLoader.workerRequest(architecture));
+      compiler.prepare(CudaOperators.workerRequest(architecture));
       return open(device.retainPrimaryContext(), ordinal, compiler, settings);
     } catch (Throwable failure) {
       compiler.close();
@@ -106,6 +110,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     this.context = context;
     this.ordinal = ordinal;
     this.compiler = compiler;
+    architecture = context.device().architecture();
     int multiprocessors = context.device().attribute(DeviceAttribute.MULTIPROCESSOR_COUNT);
     workers =
         settings.workers() > 0
@@ -120,23 +125,42 @@ public final class CudaComputeDevice implements ComputeDevice {
       memory = new WorkerMemory(context, settings, spaces.directory(), parts);
       kernel = new WorkerKernel(context, memory, workers);
       parts.push(kernel::close);
-      operators = new OperatorLoader(context, compiler, memory, kernel, copies);
-      parts.push(operators::close);
       lease = new Lease(memory.ring().control(), kernel, this::outstanding, "gpuos-cuda-keeper");
       completions = new Completions(memory.ring(), lease);
       ring = new SubmissionRing(memory.ring(), lease, completions, settings.fullWait());
+      kernel.load(CudaOperators.join(compiler.compile(CudaOperators.workerRequest(architecture))));
+      operators = operators(settings);
+      parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
       parts.push(pool::close);
       parts.push(completions::close);
       parts.push(kernel::awaitEnd);
       parts.push(lease::close);
       kernel.connect(completions, lease);
-      operators.start(lease);
     } catch (Throwable failure) {
       parts.closeAfter(failure);
       threads.close();
       throw failure;
     }
+  }
+
+  private CudaOperators operators(DeviceSettings settings) {
+    Aliases aliases = new Aliases(context, memory);
+    parts.push(aliases::close);
+    OperatorTable<Long> table =
+        new OperatorTable<>(
+            WorkerMemory.MAX_OPERATORS,
+            aliases,
+            new RingProgress(ring, completions),
+            TRANSITION_NANOS);
+    CodeLoader loader =
+        new ModuleLoader(
+            context,
+            copies,
+            kernel,
+            lease,
+            CudaOperators.join(compiler.compile(CudaOperators.pointerRequest(architecture))));
+    return new CudaOperators(compiler, architecture, loader, table);
   }
 
   private boolean outstanding() {

@@ -3,6 +3,7 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaFunction;
+import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.driver.FunctionAttribute;
@@ -33,6 +34,7 @@ final class WorkerKernel implements Lease.Launcher {
   private final WorkerMemory memory;
   private final CudaStream stream;
   private final LaunchConfig config;
+  private CudaModule module;
   private volatile CudaFunction kernel;
   private volatile Completions completions;
   private volatile Lease lease;
@@ -55,23 +57,32 @@ final class WorkerKernel implements Lease.Launcher {
   }
 
   /**
-   * Replaces the kernel. No launch may be under way: the lease is held and the stream is idle.
+   * Loads the kernel. Once, before the first launch.
    *
    * @throws InvalidInputException if not all workers can be resident at once. One that is not could
    *     hold a claim from an earlier launch, and its task would wait for ever.
    */
-  void use(CudaFunction replacement) {
+  void load(byte[] cubin) {
+    module = context.loadModule(cubin);
+    CudaFunction function = module.function("gpuos_worker");
     int multiprocessors = context.device().attribute(DeviceAttribute.MULTIPROCESSOR_COUNT);
     int room =
         multiprocessors
-            * replacement.maxBlocksPerMultiprocessor(BLOCK_THREADS, CudaHeader.SCRATCH_BYTES);
+            * function.maxBlocksPerMultiprocessor(BLOCK_THREADS, CudaHeader.SCRATCH_BYTES);
     if (config.gridX() > room) {
       throw new InvalidInputException(
           "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once"
               .formatted(config.gridX() - 1, room - 1, context.device().name()));
     }
-    replacement.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
-    kernel = replacement;
+    function.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
+    kernel = function;
+  }
+
+  /** Registers each thread of the kernel has: no operator may need more. */
+  int registers() {
+    int granularity = 8;
+    int used = kernel.attribute(FunctionAttribute.NUM_REGS);
+    return Math.ceilDiv(used, granularity) * granularity;
   }
 
   @Override
@@ -123,5 +134,8 @@ final class WorkerKernel implements Lease.Launcher {
 
   void close() {
     stream.close();
+    if (module != null) {
+      module.close();
+    }
   }
 }

@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.abi.ControlRecord;
+import io.gpuos.abi.EntryRecord;
 import io.gpuos.abi.LaunchRecord;
 import io.gpuos.abi.StateRecord;
 import io.gpuos.abi.TaskRecord;
@@ -47,7 +48,7 @@ final class WorkerMemory {
     ring = new RingMemory(pinned.segment(), settings.ringCapacity(), settings.firstSequence());
     state = allocate(StateRecord.BYTES, parts);
     completed = allocate((long) settings.ringCapacity() * Long.BYTES, parts);
-    entries = allocate((long) MAX_OPERATORS * Long.BYTES, parts);
+    entries = allocate((long) MAX_OPERATORS * EntryRecord.BYTES, parts);
     fill(settings);
     launch = arena.allocate(LaunchRecord.BYTES, 16);
     describe(settings, spacePages);
@@ -74,7 +75,8 @@ final class WorkerMemory {
         stamps.set(ValueLayout.JAVA_LONG, ring.lateOffset(sequence), sequence);
       }
       memory.copyToDevice(completed, stamps);
-      memory.copyToDevice(entries, staging.allocate((long) MAX_OPERATORS * Long.BYTES, Long.BYTES));
+      long bytes = (long) MAX_OPERATORS * EntryRecord.BYTES;
+      memory.copyToDevice(entries, staging.allocate(bytes, Long.BYTES));
     }
   }
 
@@ -109,7 +111,7 @@ final class WorkerMemory {
 
   /** Device address of the entry of logical operator {@code number}. */
   long entry(int number) {
-    return entries + (long) number * Long.BYTES;
+    return entries + (long) number * EntryRecord.BYTES;
   }
 
   /** The launch parameter for {@code epoch}; valid until the next call. Guarded by the lease. */

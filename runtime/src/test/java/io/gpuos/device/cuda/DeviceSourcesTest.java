@@ -32,7 +32,7 @@ class DeviceSourcesTest {
   @ParameterizedTest
   @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
   void shouldCompileTheWorkerWithoutRemarksWithinItsRegisters(String architecture) {
-    Nvrtc.Compiled compiled = compile(OperatorLoader.workerRequest(architecture));
+    Nvrtc.Compiled compiled = compile(CudaOperators.workerRequest(architecture));
     assertEquals("", compiled.log().strip());
     int registers = registers(compiled.code());
     assertTrue(
@@ -42,13 +42,13 @@ class DeviceSourcesTest {
 
   @Test
   void shouldCompileEveryHeaderOnItsOwn() {
-    CompileRequest worker = OperatorLoader.workerRequest("sm_90");
+    CompileRequest worker = CudaOperators.workerRequest("sm_90");
     for (String header : worker.headers().keySet()) {
       CompileRequest alone =
           new CompileRequest(
               "#include \"%s\"\n".formatted(header),
               worker.headers(),
-              OperatorLoader.OPTIONS,
+              CudaOperators.OPTIONS,
               "sm_90");
       assertEquals("", compile(alone).log().strip(), header);
     }
@@ -56,7 +56,7 @@ class DeviceSourcesTest {
 
   @Test
   void shouldRefuseAHeaderThatDisagreesWithTheHost() {
-    CompileRequest worker = OperatorLoader.workerRequest("sm_90");
+    CompileRequest worker = CudaOperators.workerRequest("sm_90");
     Map<String, String> headers = new TreeMap<>(worker.headers());
     headers.computeIfPresent(
         "gpuos_abi.cuh",

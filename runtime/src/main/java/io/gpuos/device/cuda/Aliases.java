@@ -1,0 +1,32 @@
+package io.gpuos.device.cuda;
+
+import io.gpuos.abi.EntryRecord;
+import io.gpuos.driver.CudaContext;
+import io.gpuos.driver.CudaStream;
+import io.gpuos.inject.OperatorTable;
+
+/**
+ * The aliases in device memory, written by the driver's stream memory operations while workers read
+ * them. Thread-safe; called with the context current.
+ */
+final class Aliases implements OperatorTable.Aliases<Long>, AutoCloseable {
+
+  private final WorkerMemory memory;
+  private final CudaStream stream;
+
+  Aliases(CudaContext context, WorkerMemory memory) {
+    this.memory = memory;
+    this.stream = context.newStream();
+  }
+
+  @Override
+  public synchronized void turn(int operator, Long address) {
+    stream.writeValue64(memory.entry(operator) + EntryRecord.ALIAS, address);
+    stream.synchronize();
+  }
+
+  @Override
+  public synchronized void close() {
+    stream.close();
+  }
+}

@@ -1,0 +1,26 @@
+package io.gpuos.device.cuda;
+
+/**
+ * Brings an operator's machine code to where the workers of the running kernel can call it. What it
+ * brings in stays until it is closed, at the same address. Thread-safe; called with the context
+ * current.
+ */
+interface CodeLoader extends AutoCloseable {
+
+  /**
+   * Brings in one operator.
+   *
+   * @param name for messages
+   * @param cubin relocatable, with the function {@code gpuos_op}
+   * @return the address to call
+   * @throws io.gpuos.error.GpuosException if the code is refused, with the reason
+   */
+  long load(String name, byte[] cubin);
+
+  /** How it does that, in words. */
+  String description();
+
+  /** Frees the code. No worker may be resident. */
+  @Override
+  void close();
+}
