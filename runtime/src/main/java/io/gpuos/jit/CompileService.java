@@ -1,15 +1,18 @@
 package io.gpuos.jit;
 
 import io.gpuos.error.ClosedException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.UnaryOperator;
 
 /**
  * Makes machine code of sources, in the background, each only once: from the {@link DiskCache}
@@ -135,6 +138,35 @@ public final class CompileService implements AutoCloseable {
   /** Starts to make what {@link #compile} will be asked for soon; an error shows then. */
   public void prepare(CompileRequest request) {
     CompletableFuture<byte[]> _ = compile(request);
+  }
+
+  /**
+   * The code of {@code request}, taken a step further by {@code work}. The result is cached too, so
+   * that neither is done again. Waits, on the calling thread.
+   *
+   * @param step names what {@code work} does
+   */
+  public byte[] finished(CompileRequest request, String step, UnaryOperator<byte[]> work) {
+    List<String> further = new ArrayList<>(environment);
+    further.add("step " + step);
+    CacheKey key = request.key(compiler.version(), further);
+    Optional<byte[]> cached = cache.get(key);
+    if (cached.isPresent()) {
+      hits.increment();
+      return cached.get();
+    }
+    byte[] code = work.apply(join(compile(request)));
+    cache.put(key, code);
+    return code;
+  }
+
+  /** Waits for a future of this service; throws what it ended in. */
+  public static byte[] join(CompletableFuture<byte[]> future) {
+    try {
+      return future.join();
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException cause ? cause : e;
+    }
   }
 
   private void complete(CompletableFuture<byte[]> future, CompileRequest request) {

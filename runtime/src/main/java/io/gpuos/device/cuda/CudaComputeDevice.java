@@ -21,6 +21,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Map;
 
 /** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
 public final class CudaComputeDevice implements ComputeDevice {
@@ -128,7 +129,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       lease = new Lease(memory.ring().control(), kernel, this::outstanding, "gpuos-cuda-keeper");
       completions = new Completions(memory.ring(), lease);
       ring = new SubmissionRing(memory.ring(), lease, completions, settings.fullWait());
-      kernel.load(CudaOperators.join(compiler.compile(CudaOperators.workerRequest(architecture))));
+      kernel.load(linkedWorker());
       operators = operators(settings);
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
@@ -142,6 +143,14 @@ public final class CudaComputeDevice implements ComputeDevice {
       threads.close();
       throw failure;
     }
+  }
+
+  /** Relocatable code calls pointers as addresses, but is not loaded before it is linked. */
+  private byte[] linkedWorker() {
+    return compiler.finished(
+        CudaOperators.workerRequest(architecture),
+        "link",
+        cubin -> context.link(Map.of("gpuos_worker", cubin)));
   }
 
   private CudaOperators operators(DeviceSettings settings) {
@@ -159,7 +168,7 @@ public final class CudaComputeDevice implements ComputeDevice {
             copies,
             kernel,
             lease,
-            CudaOperators.join(compiler.compile(CudaOperators.pointerRequest(architecture))));
+            CompileService.join(compiler.compile(CudaOperators.pointerRequest(architecture))));
     return new CudaOperators(compiler, architecture, loader, table);
   }
 

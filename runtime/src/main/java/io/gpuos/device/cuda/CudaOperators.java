@@ -19,7 +19,9 @@ import java.util.concurrent.ConcurrentHashMap;
 final class CudaOperators implements AutoCloseable {
 
   /** The last one: older NVRTC takes lambdas in device code for host functions otherwise. */
-  static final List<String> OPTIONS = List.of("--std=c++17", "--device-as-default-execution-space");
+  static final List<String> OPTIONS =
+      List.of(
+          "--std=c++17", "--relocatable-device-code=true", "--device-as-default-execution-space");
 
   private final CompileService compiler;
   private final String architecture;
@@ -39,7 +41,7 @@ final class CudaOperators implements AutoCloseable {
     this.table = table;
   }
 
-  /** What is compiled for the worker kernel: a whole program, which the driver loads as it is. */
+  /** What is compiled for the worker kernel. */
   static CompileRequest workerRequest(String architecture) {
     int blocks = 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS);
     return new CompileRequest(
@@ -56,10 +58,7 @@ final class CudaOperators implements AutoCloseable {
   static CompileRequest operatorRequest(
       String source, Map<String, String> headers, String architecture) {
     return new CompileRequest(
-        source,
-        headers,
-        with("--relocatable-device-code=true", "--maxrregcount=" + WorkerKernel.REGISTERS),
-        architecture);
+        source, headers, with("--maxrregcount=" + WorkerKernel.REGISTERS), architecture);
   }
 
   /** What {@link ModuleLoader} links to each operator. */
@@ -92,12 +91,13 @@ final class CudaOperators implements AutoCloseable {
 
   private int bringIn(Kernel kernel) {
     String source = CudaGenerator.render(kernel);
-    byte[] cubin = join(compiler.compile(operatorRequest(source, headers, architecture)));
+    byte[] cubin =
+        CompileService.join(compiler.compile(operatorRequest(source, headers, architecture)));
     String name = "gpuos_op_" + (table.size() + 1);
     return table.add(name, loader.load(name, cubin), "compiled");
   }
 
-  static <T> T join(CompletableFuture<T> future) {
+  private static <T> T join(CompletableFuture<T> future) {
     try {
       return future.join();
     } catch (CompletionException e) {
