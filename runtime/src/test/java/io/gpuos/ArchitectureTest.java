@@ -38,6 +38,7 @@ class ArchitectureTest {
           Set.of("io.gpuos.codegen"),
           Set.of("io.gpuos.driver"),
           Set.of("io.gpuos.jit"),
+          Set.of("io.gpuos.inject"),
           Set.of("io.gpuos.queue"),
           Set.of("io.gpuos.device"),
           Set.of("io.gpuos.device.cpu", "io.gpuos.device.cuda"),
