@@ -29,8 +29,22 @@ public record DeviceSettings(
     /** GPUOS places the machine code itself; the kernel goes on. */
     LIVE,
     /** The driver loads a module, for which the workers park. */
-    DRIVER
+    DRIVER;
+
+    /** The setting {@value #PROPERTY}; AUTO without one. */
+    static Injection preferred() {
+      String name = System.getProperty(PROPERTY, "auto");
+      for (Injection way : values()) {
+        if (way.name().equalsIgnoreCase(name)) {
+          return way;
+        }
+      }
+      throw invalid(PROPERTY, name, "auto, live or driver");
+    }
   }
+
+  /** System property for {@link Injection}, in {@link #defaults}. */
+  public static final String PROPERTY = "gpuos.injection";
 
   /** Forever, for {@code linger} and {@code maxResidency}. */
   public static final Duration FOREVER = Duration.ofDays(100_000);
@@ -67,7 +81,7 @@ public record DeviceSettings(
         Duration.ofMillis(100),
         Duration.ofSeconds(10),
         1,
-        Injection.AUTO);
+        Injection.preferred());
   }
 
   public DeviceSettings withWorkers(int value) {

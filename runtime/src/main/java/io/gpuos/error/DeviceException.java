@@ -2,7 +2,7 @@ package io.gpuos.error;
 
 /** A device is absent, too old, refused the code it was given, or has failed. */
 public sealed class DeviceException extends GpuosException
-    permits DeviceUnavailableException, DeviceFaultException, CompileException {
+    permits DeviceUnavailableException, DeviceFaultException, CompileException, InjectionException {
 
   private static final long serialVersionUID = 1L;
 

@@ -1,5 +1,7 @@
 package io.gpuos.device.cuda;
 
+import io.gpuos.codegen.CudaGenerator;
+
 /**
  * Brings an operator's machine code to where the workers of the running kernel can call it. What it
  * brings in stays until it is closed, at the same address. Thread-safe; called with the context
@@ -7,11 +9,14 @@ package io.gpuos.device.cuda;
  */
 interface CodeLoader extends AutoCloseable {
 
+  /** Name of the function that workers call. */
+  String ENTRY = CudaGenerator.ENTRY;
+
   /**
    * Brings in one operator.
    *
    * @param name for messages
-   * @param cubin relocatable, with the function {@code gpuos_op}
+   * @param cubin relocatable, with the function {@link #ENTRY}
    * @return the address to call
    * @throws io.gpuos.error.GpuosException if the code is refused, with the reason
    */

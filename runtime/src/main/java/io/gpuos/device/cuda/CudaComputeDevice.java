@@ -11,6 +11,7 @@ import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
+import io.gpuos.inject.Limits;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
@@ -22,6 +23,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 
 /** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
 public final class CudaComputeDevice implements ComputeDevice {
@@ -42,6 +44,10 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final long MOST_RESULTS = 1 << 20;
 
   private static final int OLDEST_ARCHITECTURE = 80;
+
+  /** Where operators have been brought into a running kernel, with every check of the suite. */
+  private static final Set<String> KNOWN_LIVE = Set.of("sm_90");
+
   private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
@@ -162,14 +168,21 @@ public final class CudaComputeDevice implements ComputeDevice {
             aliases,
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    CodeLoader loader =
-        new ModuleLoader(
-            context,
-            copies,
-            kernel,
-            lease,
-            CompileService.join(compiler.compile(CudaOperators.pointerRequest(architecture))));
+    CodeLoader loader = loader(settings.injection());
     return new CudaOperators(compiler, architecture, loader, table);
+  }
+
+  private CodeLoader loader(DeviceSettings.Injection injection) {
+    boolean live =
+        injection == DeviceSettings.Injection.LIVE
+            || injection == DeviceSettings.Injection.AUTO && KNOWN_LIVE.contains(architecture);
+    Limits limits = new Limits(architecture, kernel.registers(), WorkerKernel.STACK_BYTES);
+    if (live) {
+      return new ArenaLoader(context, limits);
+    }
+    byte[] pointer =
+        CompileService.join(compiler.compile(CudaOperators.pointerRequest(architecture)));
+    return new ModuleLoader(context, copies, kernel, lease, limits, pointer);
   }
 
   private boolean outstanding() {

@@ -50,7 +50,8 @@ final class CudaOperators implements AutoCloseable {
         DeviceSources.headers(),
         with(
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
-            "-DGPUOS_BLOCKS_PER_SM=" + blocks),
+            "-DGPUOS_BLOCKS_PER_SM=" + blocks,
+            "-DGPUOS_STACK_BYTES=" + WorkerKernel.STACK_BYTES),
         architecture);
   }
 

@@ -4,6 +4,8 @@ import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.error.ClosedException;
+import io.gpuos.inject.Injector;
+import io.gpuos.inject.Limits;
 import io.gpuos.queue.Lease;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,20 +39,28 @@ final class ModuleLoader implements CodeLoader {
   private final CudaStream stream;
   private final WorkerKernel workers;
   private final Lease lease;
+  private final Limits limits;
   private final byte[] pointer;
   private final Deque<CudaModule> modules = new ArrayDeque<>();
   private boolean closed;
 
   /**
    * @param stream for copies, used by nobody else
+   * @param limits what the resident kernel is launched with
    * @param pointer {@link #POINTER_SOURCE}, compiled
    */
   ModuleLoader(
-      CudaContext context, CudaStream stream, WorkerKernel workers, Lease lease, byte[] pointer) {
+      CudaContext context,
+      CudaStream stream,
+      WorkerKernel workers,
+      Lease lease,
+      Limits limits,
+      byte[] pointer) {
     this.context = context;
     this.stream = stream;
     this.workers = workers;
     this.lease = lease;
+    this.limits = limits;
     this.pointer = pointer;
   }
 
@@ -60,6 +70,8 @@ final class ModuleLoader implements CodeLoader {
       throw new ClosedException(
           "runtime closed: operator=%s, expected=an open runtime".formatted(name));
     }
+    // The driver would load code that needs more than the running kernel has, and it would die.
+    Injector.verify(cubin, ENTRY, limits);
     byte[] image = context.link(Map.of(name, cubin, POINTER, pointer));
     CudaModule module = loadWhileParked(image);
     modules.push(module);

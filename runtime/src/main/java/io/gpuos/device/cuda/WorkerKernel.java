@@ -27,6 +27,9 @@ final class WorkerKernel implements Lease.Launcher {
   /** Registers a thread may have: what four blocks a multiprocessor leave. */
   static final int REGISTERS = 64;
 
+  /** Stack a thread has for an operator and all it calls; part of the kernel's local memory. */
+  static final int STACK_BYTES = 1024;
+
   /** Everything for shared memory: others may ask for more of it while workers are resident. */
   private static final int CARVEOUT_PERCENT = 100;
 

@@ -1,0 +1,174 @@
+package io.gpuos.inject;
+
+import io.gpuos.inject.Cubin.Section;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+
+/**
+ * Looks at every instruction of a function and refuses those that would leave the operator, end the
+ * worker, or need constants, barriers or jump tables that a running kernel does not have for it.
+ */
+final class CodeScan {
+
+  private static final int DISTANCE_BITS = 48;
+  private static final int REGION_DISTANCE_BITS = 30;
+
+  /** The register that holds the return address, by the calling convention. */
+  private static final int RETURN_REGISTER = 20;
+
+  private static final int NO_REGISTER = 0xff;
+  private static final int BAR_ARRIVE = 1;
+
+  private final Architecture architecture;
+  private final Section code;
+  private final BitSet calls;
+
+  /**
+   * Scans {@code code}.
+   *
+   * @param calls offsets of the instructions whose call target a relocation fills in
+   */
+  CodeScan(Architecture architecture, Section code, BitSet calls) {
+    this.architecture = architecture;
+    this.code = code;
+    this.calls = calls;
+  }
+
+  void check() {
+    long size = code.size();
+    if (size == 0 || size % Architecture.INSTRUCTION_BYTES != 0) {
+      throw refused("code", "bytes=" + size, "whole instructions");
+    }
+    for (int at = 0; at < size; at += Architecture.INSTRUCTION_BYTES) {
+      check(at, instruction(code.bytes(), at));
+    }
+  }
+
+  /** The instruction at {@code at} of {@code bytes}. */
+  static Instruction instruction(MemorySegment bytes, long at) {
+    return new Instruction(bytes.get(ElfBytes.LONG, at), bytes.get(ElfBytes.LONG, at + Long.BYTES));
+  }
+
+  private void check(int at, Instruction instruction) {
+    switch (Opcodes.kind(instruction)) {
+      case PLAIN -> {}
+      case ARITHMETIC -> checkOperand(at, instruction);
+      case LOAD_CONSTANT -> checkLoad(at, instruction);
+      case BRANCH -> checkTarget(at, instruction, distance(instruction));
+      case WARP_SYNC -> {
+        if (architecture.splitsOffsets()) {
+          checkTarget(at, instruction, distance(instruction));
+        }
+      }
+      case REGION -> checkTarget(at, instruction, instruction.signed(34, REGION_DISTANCE_BITS) * 4);
+      case CALL_RELATIVE -> {
+        long distance = distance(instruction);
+        if (distance < 0) {
+          throw refused("recursion", at, instruction, "calls of other functions");
+        }
+        checkTarget(at, instruction, distance);
+      }
+      case CALL_ABSOLUTE -> {
+        if (!calls.get(at)) {
+          throw refused("call of a fixed address", at, instruction, "a relocation");
+        }
+      }
+      case RETURN -> checkReturn(at, instruction);
+      case BARRIER -> checkBarrier(at, instruction);
+      case FORBIDDEN ->
+          throw refused("instruction", at, instruction, "one that stays in the operator");
+    }
+  }
+
+  /** From behind the instruction to the target, in bytes. */
+  private long distance(Instruction instruction) {
+    long words = instruction.signed(34, DISTANCE_BITS);
+    return architecture.splitsOffsets() ? words * 1024 + instruction.bits(16, 8) * 4 : words * 4;
+  }
+
+  private void checkTarget(int at, Instruction instruction, long distance) {
+    long target = at + Architecture.INSTRUCTION_BYTES + distance;
+    if (target < 0 || target >= code.size() || target % Architecture.INSTRUCTION_BYTES != 0) {
+      throw refused("branch out of the function", at, instruction, "a target in " + code.name());
+    }
+  }
+
+  private void checkReturn(int at, Instruction instruction) {
+    boolean toCaller =
+        instruction.bits(24, 8) == RETURN_REGISTER
+            && instruction.bits(16, 8) == 0
+            && instruction.bits(32, 49) == 0;
+    if (!toCaller) {
+      throw refused("return to another place", at, instruction, "a return to the caller");
+    }
+  }
+
+  /** Barrier 0, for all threads of the block, and no arriving without waiting. */
+  private void checkBarrier(int at, Instruction instruction) {
+    long number = instruction.bits(54, 4);
+    long threads = instruction.bits(42, 12);
+    if (number != 0 || threads != 0 || instruction.bits(77, 3) == BAR_ARRIVE) {
+      String found = "barrier %d for %d threads".formatted(number, threads);
+      throw refused(found, at, instruction, "barrier 0 for the whole block");
+    }
+  }
+
+  private void checkOperand(int at, Instruction instruction) {
+    if (instruction.hasConstantForm()) {
+      if (instruction.bit(91)) {
+        throw refused("constants by descriptor", at, instruction, "constants of the launch");
+      }
+      checkConstant(at, instruction, (int) instruction.bits(38, 16), operandBytes(instruction));
+    }
+  }
+
+  /** Bytes an operand may take: 8 for arithmetic of doubles, and where 64-bit sums are made. */
+  private static int operandBytes(Instruction instruction) {
+    return switch (instruction.operation()) {
+      case 0x25, 0x28, 0x29, 0x2a, 0x2b -> Long.BYTES;
+      default -> Integer.BYTES;
+    };
+  }
+
+  private void checkLoad(int at, Instruction instruction) {
+    boolean uniform64 = instruction.opcode() == Opcodes.LDCU;
+    boolean indexed =
+        instruction.bits(24, 8) != (instruction.opcode() == Opcodes.ULDC ? 0 : NO_REGISTER);
+    boolean byDescriptor = instruction.opcode() == Opcodes.ULDC && instruction.bit(91);
+    if (indexed || byDescriptor) {
+      throw refused("constants by index", at, instruction, "constants of the launch");
+    }
+    int offset = (int) (uniform64 ? instruction.bits(37, 17) : instruction.bits(38, 16));
+    checkConstant(at, instruction, offset, loadBytes((int) instruction.bits(73, 3)));
+  }
+
+  /** Bytes of a load by its 3-bit size: 8, 8, 16, 16, 32, 64 and 128 bits. */
+  private static int loadBytes(int size) {
+    return switch (size) {
+      case 0, 1 -> Byte.BYTES;
+      case 2, 3 -> Short.BYTES;
+      case 4 -> Integer.BYTES;
+      case 5 -> Long.BYTES;
+      default -> 2 * Long.BYTES;
+    };
+  }
+
+  private void checkConstant(int at, Instruction instruction, int offset, int bytes) {
+    long bank = instruction.bits(54, 5);
+    if (bank != 0 || !architecture.isEnvironment(offset, offset + bytes)) {
+      String found = "constant c[%d][0x%x]".formatted(bank, offset);
+      throw refused(found, at, instruction, "what every kernel of a launch has in common");
+    }
+  }
+
+  private RuntimeException refused(String rule, int at, Instruction instruction, String expected) {
+    String facts =
+        "offset=0x%x, opcode=%s, instruction=%s"
+            .formatted(at, Opcodes.name(instruction), instruction);
+    return refused(rule, facts, expected);
+  }
+
+  private RuntimeException refused(String rule, String facts, String expected) {
+    return Refusal.of(rule, code.name(), facts, expected);
+  }
+}
