@@ -8,6 +8,7 @@ import io.gpuos.cli.bench.WrongResult;
 import io.gpuos.cli.text.Progress;
 import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
+import io.gpuos.device.OpenPhases;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
@@ -125,6 +126,9 @@ final class BenchMicroCommand implements Callable<Integer> {
         "ms",
         "%d, the first in this process took %s ms"
             .formatted(open.againMs().length, Units.digits(open.firstMs())));
+    for (OpenPhases.Phase phase : open.firstPhases()) {
+      table.row("", Units.digits(phase.millis()), "", "", "ms", "of the first: " + phase.name());
+    }
   }
 
   private static void goals(List<Goal> goals, PrintWriter out) {

@@ -6,6 +6,7 @@ import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it
@@ -18,6 +19,11 @@ public interface ComputeDevice extends AutoCloseable {
 
   /** The device in words: model, driver, workers. */
   String description();
+
+  /** What opening it spent its time on; empty where it takes no time worth telling. */
+  default List<OpenPhases.Phase> openPhases() {
+    return List.of();
+  }
 
   /** Workers that execute tasks. */
   int workers();

@@ -6,13 +6,16 @@ import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.layout.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * How fast one large elementwise operation goes through memory, beside a copy by an operator and
- * the device's own copy. The three take turns, so that what disturbs one disturbs all. Timed by the
- * host, from submission to completion.
+ * How fast large elementwise operations go through memory, beside copies by an operator and the
+ * device's own copy. The three take turns, so that what disturbs one disturbs all. Timed by the
+ * host, from the first submission to the completion of all; the device copies everything with one
+ * call, the operators go piece by piece, one submission behind the other.
  */
 final class BandwidthBenchmark {
 
@@ -27,13 +30,20 @@ final class BandwidthBenchmark {
 
   private final Gpuos gpu;
   private final long elements;
+  private final long total;
   private final int rounds;
   private final WarmUp warmUp;
   private final SplittableRandom random;
 
-  BandwidthBenchmark(Gpuos gpu, long elements, int rounds, WarmUp warmUp, SplittableRandom random) {
+  /**
+   * @param elements of one operation
+   * @param pieces operations of a round, each on memory of its own
+   */
+  BandwidthBenchmark(
+      Gpuos gpu, long elements, int pieces, int rounds, WarmUp warmUp, SplittableRandom random) {
     this.gpu = gpu;
     this.elements = elements;
+    this.total = elements * pieces;
     this.rounds = rounds;
     this.warmUp = warmUp;
     this.random = random;
@@ -48,13 +58,13 @@ final class BandwidthBenchmark {
     Operator copying = Operator.of("+a");
     try (Tensor a = filled(1);
         Tensor b = filled(2);
-        Tensor out = gpu.empty(DType.F32, elements);
+        Tensor out = gpu.empty(DType.F32, total);
         Tensor nan = gpu.tensor(new float[] {Float.NaN});
-        Tensor nans = nan.expand(elements);
+        Tensor nans = nan.expand(total);
         Call poison = gpu.prepare(copying, out, nans);
-        Call adding = gpu.prepare(Operator.of("a + b"), out, a, b);
-        Call copy = gpu.prepare(copying, out, a)) {
-      long bytes = elements * Float.BYTES;
+        Pieces adding = new Pieces(Operator.of("a + b"), out, a, b);
+        Pieces copy = new Pieces(copying, out, a)) {
+      long bytes = total * Float.BYTES;
       Contender add = contender("a + b", 3 * bytes, 3, false, adding::run);
       Contender operator = contender("+a", 2 * bytes, 1, false, copy::run);
       Contender own =
@@ -71,6 +81,41 @@ final class BandwidthBenchmark {
         round(all, poison, out, k, k == 0 || k == chosen || k == rounds - 1);
       }
       return report(add, operator, own);
+    }
+  }
+
+  /** One operation for each piece of the tensors. */
+  private final class Pieces implements AutoCloseable {
+    private final List<Tensor> parts = new ArrayList<>();
+    private final List<Call> calls = new ArrayList<>();
+
+    Pieces(Operator operator, Tensor out, Tensor... inputs) {
+      for (long from = 0; from < total; from += elements) {
+        Tensor[] in = new Tensor[inputs.length];
+        for (int k = 0; k < in.length; k++) {
+          in[k] = part(inputs[k], from);
+        }
+        calls.add(gpu.prepare(operator, part(out, from), in));
+      }
+    }
+
+    private Tensor part(Tensor tensor, long from) {
+      Tensor part = tensor.narrow(0, from, elements);
+      parts.add(part);
+      return part;
+    }
+
+    void run() {
+      for (Call call : calls) {
+        call.submit();
+      }
+      gpu.synchronize();
+    }
+
+    @Override
+    public void close() {
+      calls.forEach(Call::close);
+      parts.forEach(Tensor::close);
     }
   }
 
@@ -107,7 +152,13 @@ final class BandwidthBenchmark {
     double[] ratios = new double[rounds];
     Arrays.setAll(ratios, k -> addRates[k] / ownRates[k]);
     return new MicroReport.Bandwidth(
-        elements, moved(add), moved(operator), moved(own), Rounds.median(ratios), ratios);
+        elements,
+        total / elements,
+        moved(add),
+        moved(operator),
+        moved(own),
+        Rounds.median(ratios),
+        ratios);
   }
 
   private static double[] rates(Contender contender) {
@@ -129,20 +180,20 @@ final class BandwidthBenchmark {
 
   /** A tensor of one value; the device sets it. */
   private Tensor filled(float value) {
-    Tensor tensor = gpu.empty(DType.F32, elements);
+    Tensor tensor = gpu.empty(DType.F32, total);
     try (Tensor scalar = gpu.tensor(new float[] {value});
-        Tensor all = scalar.expand(elements)) {
+        Tensor all = scalar.expand(total)) {
       gpu.runInto(Operator.of("+a"), tensor, all);
     }
     return tensor;
   }
 
   private void check(Contender contender, Tensor tensor) {
-    float[] expected = new float[(int) Math.min(CHUNK_ELEMENTS, elements)];
+    float[] expected = new float[(int) Math.min(CHUNK_ELEMENTS, total)];
     Arrays.fill(expected, contender.expected());
     float[] found = new float[expected.length];
-    for (long from = 0; from < elements; from += expected.length) {
-      int length = (int) Math.min(expected.length, elements - from);
+    for (long from = 0; from < total; from += expected.length) {
+      int length = (int) Math.min(expected.length, total - from);
       try (Tensor part = tensor.narrow(0, from, length)) {
         part.read(MemorySegment.ofArray(found).asSlice(0, (long) length * Float.BYTES));
       }
@@ -151,11 +202,7 @@ final class BandwidthBenchmark {
         throw new WrongResult(
             "wrong result: operation=%s, elements=%d, element=%d, result=%s, expected=%s"
                 .formatted(
-                    contender.name(),
-                    elements,
-                    from + differs,
-                    found[differs],
-                    contender.expected()));
+                    contender.name(), total, from + differs, found[differs], contender.expected()));
       }
     }
   }

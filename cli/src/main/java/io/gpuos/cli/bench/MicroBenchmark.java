@@ -5,6 +5,7 @@ import io.gpuos.Gpuos;
 import io.gpuos.cli.bench.Adds.Storage;
 import io.gpuos.cli.text.Progress;
 import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.OpenPhases;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -36,9 +37,16 @@ public final class MicroBenchmark {
    * @param rounds timed, of everything but the latency
    * @param operations additions of one throughput round; the ring has room for them
    * @param bandwidthElements of the large operation
+   * @param bandwidthPieces such operations one behind the other, each on memory of its own
    */
   private record Effort(
-      WarmUp warmUp, int rounds, int latencies, int operations, int bandwidthElements, int opens) {
+      WarmUp warmUp,
+      int rounds,
+      int latencies,
+      int operations,
+      int bandwidthElements,
+      int bandwidthPieces,
+      int opens) {
 
     private static final long MS = 1_000_000;
     private static final WarmUp SHORT = new WarmUp(30, 200 * MS, 600 * MS);
@@ -49,14 +57,18 @@ public final class MicroBenchmark {
     private static final int CPU_ELEMENTS = 16 << 20;
     private static final int GPU_ELEMENTS = 64 << 20;
 
+    /** So many that what the host adds to the whole is small beside it. */
+    private static final int GPU_PIECES = 8;
+
     /**
      * @param quick only to see that everything works, in seconds
      */
     static Effort of(boolean quick, boolean gpu) {
       int elements = gpu ? GPU_ELEMENTS : CPU_ELEMENTS;
+      int pieces = gpu ? GPU_PIECES : 1;
       return quick
-          ? new Effort(SHORT, FEW_ROUNDS, 2000, gpu ? 10_000 : 1000, elements / 8, 1)
-          : new Effort(LONG, gpu ? ROUNDS : FEW_ROUNDS, 10_000, 10_000, elements, 5);
+          ? new Effort(SHORT, FEW_ROUNDS, 2000, gpu ? 10_000 : 1000, elements / 8, pieces, 1)
+          : new Effort(LONG, gpu ? ROUNDS : FEW_ROUNDS, 10_000, 10_000, elements, pieces, 5);
     }
   }
 
@@ -94,6 +106,7 @@ public final class MicroBenchmark {
     List<MicroReport.Throughput> throughput = new ArrayList<>();
     MicroReport.Bandwidth bandwidth;
     Environment described;
+    List<OpenPhases.Phase> phases = gpu.device().openPhases();
     try (gpu) {
       described = environment.apply(gpu.device());
       var benchmark = new MicroBenchmark(gpu, effort, described.seed(), progress);
@@ -106,7 +119,7 @@ public final class MicroBenchmark {
       bandwidth = benchmark.bandwidth();
     }
     progress.step("opening the device");
-    MicroReport.Open open = new MicroReport.Open(firstMs, open(name, effort.opens()));
+    MicroReport.Open open = new MicroReport.Open(firstMs, phases, open(name, effort.opens()));
     return new MicroReport(
         described,
         goals(submit, latency, throughput, bandwidth, open),
@@ -218,7 +231,12 @@ public final class MicroBenchmark {
   private MicroReport.Bandwidth bandwidth() {
     progress.step("bandwidth over %d elements".formatted(effort.bandwidthElements()));
     return new BandwidthBenchmark(
-            gpu, effort.bandwidthElements(), effort.rounds(), effort.warmUp(), random)
+            gpu,
+            effort.bandwidthElements(),
+            effort.bandwidthPieces(),
+            effort.rounds(),
+            effort.warmUp(),
+            random)
         .run();
   }
 

@@ -1,5 +1,6 @@
 package io.gpuos.cli.bench;
 
+import io.gpuos.device.OpenPhases;
 import java.util.List;
 
 /**
@@ -81,15 +82,18 @@ public record MicroReport(
       double[] hostRoundsNs) {}
 
   /**
-   * One large elementwise operation beside copies, in turn in each round. A byte that is read
-   * counts, and one that is written.
+   * Large elementwise operations beside copies, in turn in each round. A byte that is read counts,
+   * and one that is written.
    *
-   * @param elements F32 elements of each operand
+   * @param elements F32 elements of each operand of one operation
+   * @param pieces operations of a round, one behind the other, each on memory of its own; the
+   *     device's own copy moves as much with one call
    * @param addOverCopy median over the rounds of the addition's rate by that of the device's own
    *     copy in the same round
    */
   public record Bandwidth(
       long elements,
+      long pieces,
       Moved add,
       Moved copyOperator,
       Moved deviceCopy,
@@ -116,7 +120,8 @@ public record MicroReport(
    * Opening the device, to be ready for the first submission.
    *
    * @param firstMs the first time in this process
+   * @param firstPhases what that spent its time on, as far as the device tells
    * @param againMs later times, each after a close
    */
-  public record Open(double firstMs, double[] againMs) {}
+  public record Open(double firstMs, List<OpenPhases.Phase> firstPhases, double[] againMs) {}
 }

@@ -4,10 +4,12 @@ import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.device.OpenPhases;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
+import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
@@ -22,6 +24,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -51,6 +54,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
   private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
+  private final OpenPhases phases;
   private final CudaContext context;
   private final int ordinal;
   private final String architecture;
@@ -83,7 +87,10 @@ public final class CudaComputeDevice implements ComputeDevice {
    *     or too old
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
+    OpenPhases phases = new OpenPhases();
+    Nvrtc.openAhead();
     Cuda cuda = Cuda.open();
+    phases.end("driver");
     io.gpuos.driver.CudaDevice device = cuda.device(ordinal);
     String architecture = device.architecture();
     if (Integer.parseInt(architecture.substring(3)) < OLDEST_ARCHITECTURE) {
@@ -95,7 +102,9 @@ public final class CudaComputeDevice implements ComputeDevice {
     try {
       // Asked for again when it is needed: until then it is on its way while the context is made.
       compiler.prepare(CudaOperators.workerRequest(architecture));
-      return open(device.retainPrimaryContext(), ordinal, compiler, settings);
+      CudaContext context = device.retainPrimaryContext();
+      phases.end("context");
+      return open(context, ordinal, compiler, settings, phases);
     } catch (Throwable failure) {
       compiler.close();
       throw failure;
@@ -103,9 +112,14 @@ public final class CudaComputeDevice implements ComputeDevice {
   }
 
   private static CudaComputeDevice open(
-      CudaContext context, int ordinal, CompileService compiler, DeviceSettings settings) {
+      CudaContext context,
+      int ordinal,
+      CompileService compiler,
+      DeviceSettings settings,
+      OpenPhases phases) {
     try {
-      return context.withCurrent(() -> new CudaComputeDevice(context, ordinal, compiler, settings));
+      return context.withCurrent(
+          () -> new CudaComputeDevice(context, ordinal, compiler, settings, phases));
     } catch (Throwable failure) {
       context.close();
       throw failure;
@@ -113,7 +127,12 @@ public final class CudaComputeDevice implements ComputeDevice {
   }
 
   private CudaComputeDevice(
-      CudaContext context, int ordinal, CompileService compiler, DeviceSettings settings) {
+      CudaContext context,
+      int ordinal,
+      CompileService compiler,
+      DeviceSettings settings,
+      OpenPhases phases) {
+    this.phases = phases;
     this.context = context;
     this.ordinal = ordinal;
     this.compiler = compiler;
@@ -135,7 +154,11 @@ public final class CudaComputeDevice implements ComputeDevice {
       lease = new Lease(memory.ring().control(), kernel, this::outstanding, "gpuos-cuda-keeper");
       completions = new Completions(memory.ring(), lease);
       ring = new SubmissionRing(memory.ring(), lease, completions, settings.fullWait());
-      kernel.load(linkedWorker());
+      phases.end("memory");
+      byte[] worker = linkedWorker();
+      phases.end("worker code");
+      kernel.load(worker);
+      phases.end("worker kernel");
       operators = operators(settings);
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
@@ -144,6 +167,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       parts.push(kernel::awaitEnd);
       parts.push(lease::close);
       kernel.connect(completions, lease);
+      phases.end("the rest");
     } catch (Throwable failure) {
       parts.closeAfter(failure);
       threads.close();
@@ -180,9 +204,8 @@ public final class CudaComputeDevice implements ComputeDevice {
     if (live) {
       return new ArenaLoader(context, limits);
     }
-    byte[] pointer =
-        CompileService.join(compiler.compile(CudaOperators.pointerRequest(architecture)));
-    return new ModuleLoader(context, copies, kernel, lease, limits, pointer);
+    byte[] tell = CompileService.join(compiler.compile(CudaOperators.tellRequest(architecture)));
+    return new ModuleLoader(context, copies, kernel, lease, limits, tell);
   }
 
   private boolean outstanding() {
@@ -203,6 +226,11 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   private static String version(int number) {
     return number / 1000 + "." + number % 1000 / 10;
+  }
+
+  @Override
+  public List<OpenPhases.Phase> openPhases() {
+    return phases.list();
   }
 
   @Override

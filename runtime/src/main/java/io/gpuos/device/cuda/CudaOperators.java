@@ -63,8 +63,8 @@ final class CudaOperators implements AutoCloseable {
   }
 
   /** What {@link ModuleLoader} links to each operator. */
-  static CompileRequest pointerRequest(String architecture) {
-    return operatorRequest(ModuleLoader.POINTER_SOURCE, DeviceSources.headers(), architecture);
+  static CompileRequest tellRequest(String architecture) {
+    return operatorRequest(ModuleLoader.TELL_SOURCE, DeviceSources.headers(), architecture);
   }
 
   private static List<String> with(String... more) {

@@ -3,12 +3,12 @@ package io.gpuos.device.cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
+import io.gpuos.driver.LaunchConfig;
+import io.gpuos.driver.PinnedBuffer;
 import io.gpuos.error.ClosedException;
 import io.gpuos.inject.Injector;
 import io.gpuos.inject.Limits;
 import io.gpuos.queue.Lease;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -21,18 +21,24 @@ import java.util.Map;
  */
 final class ModuleLoader implements CodeLoader {
 
-  /** A variable that holds the operator's address; linked to each operator. */
-  private static final String POINTER = "gpuos_pointer";
+  /** A kernel that tells the operator's address; linked to each operator. */
+  private static final String TELL = "gpuos_tell";
 
-  /** Source of what is linked to each operator. */
-  static final String POINTER_SOURCE =
+  /**
+   * Source of what is linked to each operator. A kernel that refers to the operator, because the
+   * driver places functions as part of the kernels that may reach them: with a mere variable that
+   * points at the operator, calls within it went astray.
+   */
+  static final String TELL_SOURCE =
       """
       #include "gpuos_abi.cuh"
 
       extern "C" __device__ void gpuos_op
           (const gpuos_task* task, const gpuos_space* space, char* scratch, unsigned long long);
 
-      extern "C" __device__ gpuos_operator gpuos_pointer = gpuos_op;
+      extern "C" __global__ void gpuos_tell(unsigned long long* address) {
+        *address = reinterpret_cast<unsigned long long>(static_cast<gpuos_operator>(gpuos_op));
+      }
       """;
 
   private final CudaContext context;
@@ -40,14 +46,15 @@ final class ModuleLoader implements CodeLoader {
   private final WorkerKernel workers;
   private final Lease lease;
   private final Limits limits;
-  private final byte[] pointer;
+  private final byte[] tell;
+  private final PinnedBuffer told;
   private final Deque<CudaModule> modules = new ArrayDeque<>();
   private boolean closed;
 
   /**
    * @param stream for copies, used by nobody else
    * @param limits what the resident kernel is launched with
-   * @param pointer {@link #POINTER_SOURCE}, compiled
+   * @param tell {@link #TELL_SOURCE}, compiled
    */
   ModuleLoader(
       CudaContext context,
@@ -55,13 +62,14 @@ final class ModuleLoader implements CodeLoader {
       WorkerKernel workers,
       Lease lease,
       Limits limits,
-      byte[] pointer) {
+      byte[] tell) {
     this.context = context;
     this.stream = stream;
     this.workers = workers;
     this.lease = lease;
     this.limits = limits;
-    this.pointer = pointer;
+    this.tell = tell;
+    this.told = context.memory().allocatePinned(Long.BYTES);
   }
 
   @Override
@@ -72,25 +80,23 @@ final class ModuleLoader implements CodeLoader {
     }
     // The driver would load code that needs more than the running kernel has, and it would die.
     Injector.verify(cubin, ENTRY, limits);
-    byte[] image = context.link(Map.of(name, cubin, POINTER, pointer));
-    CudaModule module = loadWhileParked(image);
-    modules.push(module);
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment address = arena.allocate(ValueLayout.JAVA_LONG);
-      stream.copyToHost(address, module.global(POINTER).address());
-      stream.synchronize();
-      return address.get(ValueLayout.JAVA_LONG, 0);
-    }
-  }
-
-  private CudaModule loadWhileParked(byte[] image) {
+    byte[] image = context.link(Map.of(name, cubin, TELL, tell));
     lease.hold();
     try {
       workers.awaitIdle();
-      return context.loadModule(image);
+      return loadIdle(image);
     } finally {
       lease.release();
     }
+  }
+
+  /** Loads while no worker is resident; the kernel too, which the driver may load when asked. */
+  private long loadIdle(byte[] image) {
+    CudaModule module = context.loadModule(image);
+    modules.push(module);
+    module.function(TELL).launch(stream, LaunchConfig.of(1, 1), told.deviceAddress());
+    stream.synchronize();
+    return told.segment().get(ValueLayout.JAVA_LONG, 0);
   }
 
   @Override
@@ -100,9 +106,13 @@ final class ModuleLoader implements CodeLoader {
 
   @Override
   public synchronized void close() {
+    if (closed) {
+      return;
+    }
     closed = true;
     while (!modules.isEmpty()) {
       modules.pop().close();
     }
+    told.close();
   }
 }
