@@ -1,6 +1,10 @@
 /*
  * The lease: how workers leave and come back, as io.gpuos.queue.Lease, SubmissionRing and
- * gpuos_worker.cu have it. Sequences, epochs and claims as there; what a task computes is left out.
+ * gpuos_worker.cu have it. Sequences, epochs and claims as there; what a task computes is left out,
+ * and so is how the host learns that it is complete, see completion.pml: here it knows at once.
+ * There it learns later, which costs a launch too many at times, and loses nothing, because a kernel
+ * tells the host of every completion before it ends. No fence of a completion is part of the
+ * handshake.
  *
  *   host    producers: take a sequence, publish the record, full fence, read parked_epoch, launch
  *           keeper: launches when workers have left with work outstanding
