@@ -29,10 +29,16 @@ import java.util.concurrent.CompletionException;
  */
 final class OperatorLoader implements AutoCloseable {
 
-  /** The last one: older NVRTC takes lambdas in device code for host functions otherwise. */
+  /**
+   * No contraction: an expression is to give the same result fused, step by step and interpreted.
+   * The last one: older NVRTC takes lambdas in device code for host functions otherwise.
+   */
   static final List<String> OPTIONS =
       List.of(
-          "--std=c++17", "--relocatable-device-code=true", "--device-as-default-execution-space");
+          "--std=c++17",
+          "--relocatable-device-code=true",
+          "--fmad=false",
+          "--device-as-default-execution-space");
 
   private static final String WORKER = "gpuos_worker";
 
