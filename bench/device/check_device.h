@@ -1,10 +1,11 @@
-// Compiled into every chunk of generated kernels: runs one of them over the tiles of a task, as a
-// worker of the resident kernel would.
+// Compiled into every chunk of kernels: runs one of them over the tiles of a task, as a worker of the
+// resident kernel would.
 #pragma once
 
 #include "check_run.h"
 
-static __device__ void check_tiles(gpuos_operator kernel, const gpuos_task* tiles, unsigned count,
+template <class Kernel>
+static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsigned count,
                                    const gpuos_space* space) {
   __shared__ gpuos_task task;
   alignas(16) __shared__ char scratch[GPUOS_SCRATCH_BYTES];
@@ -26,6 +27,23 @@ static __device__ void check_tiles(gpuos_operator kernel, const gpuos_task* tile
 #else
 #define CHECK_LAUNCH(kernel, run, ...) kernel<<<(run).blocks, (run).threads>>>(__VA_ARGS__)
 #endif
+
+// The chunk that holds the interpreter, whose entry has been renamed to gpuos_op_interpret.
+#define CHECK_INTERPRETER                                                                     \
+  struct Interpreted {                                                                        \
+    unsigned long long program;                                                               \
+    __device__ void operator()(const gpuos_task* task, const gpuos_space* space,              \
+                               char* scratch) const {                                         \
+      gpuos_op_interpret(task, space, scratch, program);                                      \
+    }                                                                                         \
+  };                                                                                          \
+  static __global__ void check_interpreter(unsigned long long program, const gpuos_task* tiles, \
+                                           unsigned count, const gpuos_space* space) {        \
+    check_tiles(Interpreted{program}, tiles, count, space);                                   \
+  }                                                                                           \
+  void run_interpreted(const Run& run) {                                                      \
+    CHECK_LAUNCH(check_interpreter, run, run.argument, run.tiles, run.tile_count, run.space); \
+  }
 
 #define CHECK_CHUNK(number, ...)                                                             \
   static __device__ gpuos_operator check_kernels_##number[] = {__VA_ARGS__};                  \

@@ -1,7 +1,8 @@
 // Checks every generated kernel against a reference in higher precision: each on linear tiles of
 // many sizes, aligned and not, in place, and on random strided, broadcast and negative layouts;
 // reductions over random axes. Outputs are poisoned, and what a kernel must not write is compared
-// too. One line a kernel; the last line says how many passed. Exit code 1 if any failed.
+// too. Elementwise kernels also go through the interpreter, which must leave the same bytes. One line
+// a kernel; the last line says how many passed. Exit code 1 if any failed.
 //
 //   check_ops [seed] [part of a kernel's name]
 //   check_ops bandwidth NAME...     elementwise kernels over 64 M elements, against a plain copy
@@ -248,6 +249,7 @@ struct Job {
 struct Buffer {
   std::vector<unsigned char> before;  // as given to the device
   std::vector<unsigned char> after;
+  std::vector<unsigned char> interpreted;  // what the interpreter left; empty: not compared
   void* device = nullptr;
   Layout layout;
   int shares = -1;  // operand whose memory this is
@@ -392,6 +394,43 @@ std::string describe(const Job& job) {
          std::to_string(job.tile) + (job.from > 0 ? " from " + std::to_string(job.from) : "");
 }
 
+void interpret(const Case& what, Run run) {
+  const size_t bytes = what.program.size() * sizeof(what.program[0]);
+  void* program = device_allocate(bytes);
+  device_write(program, what.program.data(), bytes);
+  run.argument = (unsigned long long)program;
+  run_interpreted(run);
+  device_wait(what.name.c_str());
+  device_free(program);
+}
+
+// An account of the first element that differs between interpreter and generated operator.
+std::string difference(const Buffer& buffer, Type type, size_t operand) {
+  const size_t bytes = bytes_of(type);
+  size_t at = 0;
+  while (std::memcmp(&buffer.interpreted[at], &buffer.after[at], bytes) == 0) {
+    at += bytes;
+  }
+  const Cell one = decode(type, &buffer.interpreted[at]);
+  const Cell other = decode(type, &buffer.after[at]);
+  char text[200];
+  std::snprintf(text, sizeof text, "operand %zu, element %lld: interpreted %.9Lg %lld, compiled %.9Lg %lld",
+                operand, (long long)(at / bytes) - buffer.layout.base, one.r, one.i, other.r, other.i);
+  return text;
+}
+
+// Takes what the interpreter wrote, and puts back what was there before.
+void take_interpreted(const Case& what, std::vector<Buffer>& buffers) {
+  for (size_t k = 0; k < buffers.size(); k++) {
+    if (what.operands[k].role == Role::output) {
+      Buffer& buffer = buffers[k];
+      buffer.interpreted.resize(buffer.before.size());
+      device_read(buffer.interpreted.data(), buffer.device, buffer.interpreted.size());
+      device_write(buffer.device, buffer.before.data(), buffer.before.size());
+    }
+  }
+}
+
 Outcome run(const Case& what, const Job& job, Random& random) {
   const size_t operands = what.operands.size();
   const size_t rank = job.sizes.size();
@@ -500,9 +539,18 @@ Outcome run(const Case& what, const Job& job, Random& random) {
     void* device_space = device_allocate(sizeof(space));
     device_write(device_tiles, tiles.data(), tiles.size() * sizeof(gpuos_task));
     device_write(device_space, &space, sizeof(space));
-    what.run({what.index, (const gpuos_task*)device_tiles, (unsigned)tiles.size(),
-              (const gpuos_space*)device_space, (unsigned)tiles.size(), job.threads});
-    device_wait(what.name.c_str());
+    const Run tiled = {what.index, (const gpuos_task*)device_tiles, (unsigned)tiles.size(),
+                       (const gpuos_space*)device_space, (unsigned)tiles.size(), job.threads};
+    if (!what.program.empty()) {
+      interpret(what, tiled);
+      if (what.run != nullptr) {
+        take_interpreted(what, buffers);
+      }
+    }
+    if (what.run != nullptr) {
+      what.run(tiled);
+      device_wait(what.name.c_str());
+    }
     device_free(device_tiles);
     device_free(device_space);
   }
@@ -514,6 +562,13 @@ Outcome run(const Case& what, const Job& job, Random& random) {
       buffers[k].after.resize(buffers[k].before.size());
       device_read(buffers[k].after.data(), buffers[k].device, buffers[k].after.size());
       written[k].resize(buffers[k].layout.span);
+    }
+  }
+  for (size_t k = 0; k < operands; k++) {
+    const Buffer& buffer = buffers[k];
+    if (!buffer.interpreted.empty() && buffer.interpreted != buffer.after) {
+      outcome.worst = INFINITY;
+      outcome.first = describe(job) + ": " + difference(buffer, what.operands[k].type, k);
     }
   }
   const Tolerance allowance = tolerance(what.name);
@@ -557,7 +612,9 @@ Outcome run(const Case& what, const Job& job, Random& random) {
           read(k, starts[k]);
         }
       }
-      what.reference(in.data(), out.data());
+      if (what.reference != nullptr) {
+        what.reference(in.data(), out.data());
+      }
       for (size_t k = 0; k < operands; k++) {
         if (floating(what.operands[k].type)) {
           const Precision p = computed(what.operands[k].type);
@@ -579,7 +636,7 @@ Outcome run(const Case& what, const Job& job, Random& random) {
       const long long element = buffers[k].layout.base + starts[k];
       const unsigned char* at = &buffers[k].after[element * bytes_of(type)];
       const Cell got = decode(type, at);
-      double over = excess(type, got, out[k], allowed[k]);
+      double over = what.reference == nullptr ? 0 : excess(type, got, out[k], allowed[k]);
       if (type == Type::BOOL && *at > 1) {
         over = INFINITY;
       }

@@ -12,7 +12,7 @@ includes="-I. -I$here -I$here/host"
 host="g++ -std=c++17 -O1 -w $includes"
 case $mode in
   gpu)
-    device="nvcc -std=c++17 -O2 -rdc=true -arch=${3:-sm_90} --maxrregcount=64 -I. -I$here"
+    device="nvcc -std=c++17 -O2 -rdc=true -fmad=false -arch=${3:-sm_90} --maxrregcount=64 -I. -I$here"
     main=$device
     link="nvcc -arch=${3:-sm_90}"
     ;;

@@ -33,15 +33,17 @@ struct Operand {
 
 struct Case {
   std::string name;
-  void (*run)(const Run&);  // of the chunk the kernel is in
+  void (*run)(const Run&);  // of the chunk the kernel is in; null: interpreted only
   int index;                // in the chunk
   std::vector<Operand> operands;
   // Elementwise: cells of inputs and scalars to those of outputs, all by operand number. Reduction:
-  // to out[0], the value to fold.
+  // to out[0], the value to fold. Null: only compared with the interpreter.
   void (*reference)(const Cell* in, Cell* out);
   std::string reducer;  // empty: elementwise
   double parameter;
   Type folded;  // of the value to fold
+  // For the interpreter, eight bytes at a time; empty: not interpreted.
+  std::vector<unsigned long long> program;
 };
 
 extern const std::vector<Case> cases;

@@ -15,7 +15,11 @@ struct Run {
   const gpuos_space* space;
   unsigned blocks;
   unsigned threads;  // a block
+  unsigned long long argument = 0;  // of the interpreter: address of the program
 };
+
+// Defined by the chunk that holds the interpreter.
+void run_interpreted(const Run&);
 
 void* device_allocate(size_t bytes);
 void device_free(void* at);

@@ -17,6 +17,11 @@ GPUOS_INLINE float about_reciprocal(float x) { return 1 / x * (1 - 0x1p-22f); }
 
 using address = unsigned long long;
 
+using local_address = unsigned long long;
+
+template <class T> GPUOS_INLINE local_address to_local(T* own) { return (local_address)own; }
+template <class T> GPUOS_INLINE T* from_local(local_address at) { return (T*)at; }
+
 template <int BYTES> struct Memory {
   GPUOS_INLINE void load(address at, unsigned* w) {
     host_check(at % BYTES == 0, "misaligned load");

@@ -9,6 +9,10 @@
 #define GPUOS_POSITIONS_PER_FIRST 256ull
 #define GPUOS_SPACES_PER_PAGE 256u
 #define GPUOS_MAX_WORKERS 2048u
+#define GPUOS_MAX_OPERANDS 10
+#define GPUOS_LANES 4u
+#define GPUOS_CELLS 32u
+#define GPUOS_MAX_INSTRUCTIONS 467u
 #ifdef __CUDACC_RTC__
 #define GPUOS_OFFSET(type, member) __INTADDR__(&(((type*)0)->member))
 #else
@@ -150,6 +154,28 @@ static_assert(GPUOS_OFFSET(gpuos_launch, max_residency) == 80, "layout differs f
 static_assert(GPUOS_OFFSET(gpuos_launch, mask) == 88, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_launch, near_window) == 92, "layout differs from io.gpuos.abi");
 
+// Head of a program; its instructions follow.
+struct alignas(16) gpuos_interpreter_program {
+  unsigned int instructions;  // instructions; host -> device, fixed: how many follow; 1 to GPUOS_MAX_INSTRUCTIONS
+  unsigned int cells_used;  // cells; host -> device, fixed: by all instructions; at most GPUOS_CELLS
+  unsigned long long pad;  // -; host -> device, fixed: zero
+};
+static_assert(sizeof(gpuos_interpreter_program) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_interpreter_program, instructions) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_interpreter_program, cells_used) == 4, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_interpreter_program, pad) == 8, "layout differs from io.gpuos.abi");
+
+// One instruction of an interpreter program.
+struct alignas(16) gpuos_instruction {
+  unsigned int operation;  // number; host -> device, fixed: what to do; below GPUOS_OPERATION_COUNT
+  unsigned int cells;  // bytes; host -> device, fixed: first cell of the result, then of up to three arguments
+  unsigned long long immediate;  // number or bits; host -> device, fixed: operand of a load or store; constant
+};
+static_assert(sizeof(gpuos_instruction) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_instruction, operation) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_instruction, cells) == 4, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_instruction, immediate) == 8, "layout differs from io.gpuos.abi");
+
 // Bits of operand K of a task.
 template <int K>
 __device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* task) {
@@ -157,6 +183,13 @@ __device__ __forceinline__ unsigned long long gpuos_operand(const gpuos_task* ta
   constexpr int offset = K == 0 ? 24 : K == 1 ? 40 : K == 2 ? 48 : K == 3 ? 56 : K == 4 ? 72 : K == 5 ? 80 : K == 6 ? 88 : K == 7 ? 104 : K == 8 ? 112 : 120;
   return *reinterpret_cast<const unsigned long long*>(
       reinterpret_cast<const char*>(task) + offset);
+}
+
+// Bits of operand k of a task.
+__device__ __forceinline__ unsigned long long gpuos_operand_at(const gpuos_task* task, unsigned k) {
+  return *reinterpret_cast<const unsigned long long*>(
+      reinterpret_cast<const char*>(task) +
+      (k == 0 ? 24 : 40 + 8 * (k - 1) + 8 * ((k - 1) / 3)));
 }
 
 // An operator: called by every thread of a worker's block; task and scratch in shared memory.

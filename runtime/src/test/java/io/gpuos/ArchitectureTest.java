@@ -36,6 +36,7 @@ class ArchitectureTest {
           Set.of("io.gpuos.ir"),
           Set.of("io.gpuos.abi"),
           Set.of("io.gpuos.codegen"),
+          Set.of("io.gpuos.interpret"),
           Set.of("io.gpuos.driver"),
           Set.of("io.gpuos.jit"),
           Set.of("io.gpuos.queue"),

@@ -25,7 +25,9 @@ public final class CudaHeader {
           ControlRecord.RECORD,
           EntryRecord.RECORD,
           StateRecord.RECORD,
-          LaunchRecord.RECORD);
+          LaunchRecord.RECORD,
+          InterpreterRecord.RECORD,
+          InstructionRecord.RECORD);
 
   /** NVRTC has neither {@code <cstddef>} nor GCC's builtin, but its front end's own operator. */
   private static final String OFFSET_MACRO =
@@ -53,11 +55,16 @@ public final class CudaHeader {
     constant(out, "POSITIONS_PER_FIRST", TaskRecord.POSITIONS_PER_FIRST + "ull");
     constant(out, "SPACES_PER_PAGE", LaunchRecord.SPACES_PER_PAGE + "u");
     constant(out, "MAX_WORKERS", StateRecord.MAX_WORKERS + "u");
+    constant(out, "MAX_OPERANDS", Integer.toString(TaskRecord.MAX_OPERANDS));
+    constant(out, "LANES", InterpreterRecord.LANES + "u");
+    constant(out, "CELLS", InterpreterRecord.MAX_CELLS + "u");
+    constant(out, "MAX_INSTRUCTIONS", InterpreterRecord.MAX_INSTRUCTIONS + "u");
     out.append(OFFSET_MACRO);
     for (Record record : RECORDS) {
       struct(out, record);
     }
     operandAccessor(out);
+    operandAtAccessor(out);
     out.append(
         """
 
@@ -139,5 +146,20 @@ public final class CudaHeader {
     out.append(' ').append(TaskRecord.operand(TaskRecord.MAX_OPERANDS - 1)).append(";\n");
     out.append("  return *reinterpret_cast<const unsigned long long*>(\n");
     out.append("      reinterpret_cast<const char*>(task) + offset);\n}\n");
+  }
+
+  /** The same for an operand whose number is known at run time only. */
+  private static void operandAtAccessor(StringBuilder out) {
+    out.append(
+        """
+
+        // Bits of operand k of a task.
+        __device__ __forceinline__ unsigned long long gpuos_operand_at(const gpuos_task* task, unsigned k) {
+          return *reinterpret_cast<const unsigned long long*>(
+              reinterpret_cast<const char*>(task) +
+              (k == 0 ? %d : %d + 8 * (k - 1) + 8 * ((k - 1) / 3)));
+        }
+        """
+            .formatted(TaskRecord.operand(0), TaskRecord.operand(1)));
   }
 }

@@ -12,6 +12,8 @@
  *   <li>{@link io.gpuos.abi.ControlRecord}: lease and completion words in pinned host memory
  *   <li>{@link io.gpuos.abi.StateRecord}: the workers' own words in device memory
  *   <li>{@link io.gpuos.abi.LaunchRecord}: the worker kernel's parameter
+ *   <li>{@link io.gpuos.abi.InterpreterRecord} and {@link io.gpuos.abi.InstructionRecord}: a
+ *       program of the interpreter
  * </ul>
  */
 package io.gpuos.abi;

@@ -75,7 +75,10 @@ public final class CudaGenerator {
       }
       case Kernel.Reduction reduction -> {
         DType type = kernel.nodes().get(reduction.value()).type();
-        line("  static __device__ __forceinline__ " + valueType(type) + " value(const E& e) {");
+        line(
+            "  static __device__ __forceinline__ "
+                + CudaType.of(type).text()
+                + " value(const E& e) {");
         nodes();
         line("    return v" + reduction.value() + ";");
       }
@@ -104,7 +107,14 @@ public final class CudaGenerator {
     List<Node> nodes = kernel.nodes();
     for (int i = 0; i < nodes.size(); i++) {
       Node node = nodes.get(i);
-      line("    const " + valueType(node.type()) + " v" + i + " = " + expression(node) + ";");
+      line(
+          "    const "
+              + CudaType.of(node.type()).text()
+              + " v"
+              + i
+              + " = "
+              + expression(node)
+              + ";");
     }
   }
 
@@ -126,17 +136,6 @@ public final class CudaGenerator {
   /** Computed in more bits than it has, so every result is cut to its width. */
   private static boolean isNarrow(DType type) {
     return type.isIntegral() && type.bytes() < 4;
-  }
-
-  /** The C++ type a DType is computed in. */
-  private static String valueType(DType type) {
-    return switch (type) {
-      case F64 -> "double";
-      case F32, F16, BF16 -> "float";
-      case I64 -> "long long";
-      case I32, I16, I8, U8 -> "int";
-      case BOOL -> "bool";
-    };
   }
 
   /** The order of a norm or the correction of a variance, for the reducers that take one. */
@@ -212,7 +211,7 @@ public final class CudaGenerator {
     if (orders) {
       return "int";
     }
-    return sums && !type.isFloating() ? "long long" : valueType(type);
+    return sums && !type.isFloating() ? "long long" : CudaType.of(type).text();
   }
 
   private void line(String text) {

@@ -3,14 +3,13 @@ package io.gpuos.codegen;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Kernel.Node;
-import io.gpuos.layout.DType;
 
 /**
  * About how many instructions a kernel takes per element, by which the device templates decide how
  * often to repeat its code. Counted from {@code sm_90} machine code of each function alone; a wrong
  * weight costs speed, never correctness.
  */
-final class CudaWeights {
+public final class CudaWeights {
 
   private CudaWeights() {}
 
@@ -35,16 +34,19 @@ final class CudaWeights {
     return switch (node) {
       case Node.Load _, Node.Constant _ -> 0;
       case Node.Convert _ -> 2;
-      case Node.Apply apply -> {
-        DType computed = kernel.nodes().get(apply.arguments().getLast()).type();
-        yield switch (computed) {
-          case F64 -> 3 * ofFloat(apply.function());
-          case F32, F16, BF16 -> ofFloat(apply.function());
-          case I64 -> 2 * ofInt(apply.function());
-          case I32, I16, I8, U8 -> ofInt(apply.function());
-          case BOOL -> 1;
-        };
-      }
+      case Node.Apply apply ->
+          of(apply.function(), CudaType.of(kernel.nodes().get(apply.arguments().getLast()).type()));
+    };
+  }
+
+  /** Of one function on arguments that are computed in {@code type}. */
+  public static int of(Function function, CudaType type) {
+    return switch (type) {
+      case DOUBLE -> 3 * ofFloat(function);
+      case FLOAT -> ofFloat(function);
+      case LONG -> 2 * ofInt(function);
+      case INT -> ofInt(function);
+      case BOOL -> 1;
     };
   }
 

@@ -41,13 +41,24 @@ public interface ComputeDevice extends AutoCloseable {
   Lease lease();
 
   /**
-   * Number of the logical operator that computes {@code kernel}; compiles and installs it at the
-   * first call for an equal kernel, which may take milliseconds. Tasks submitted after the return
-   * may name it.
+   * Number of the logical operator that computes {@code kernel}; made at the first call for an
+   * equal kernel. Tasks submitted after the return may name it. Where the device can interpret it,
+   * that is a matter of a millisecond, and its compiled code follows in the background, with the
+   * same results; otherwise this waits for the compiler.
    *
    * @throws io.gpuos.error.CompileException if the compiler refuses it
    */
   int operator(Kernel kernel);
+
+  /**
+   * Waits until every operator made so far is compiled: for whoever measures how fast it is.
+   *
+   * @param deadlineNanos as {@link System#nanoTime}
+   * @return false if the deadline passed first
+   */
+  default boolean awaitCompiled(long deadlineNanos) {
+    return true;
+  }
 
   /** Number of the interned iteration space; its first use copies it to where workers read it. */
   int space(IterationSpace space);

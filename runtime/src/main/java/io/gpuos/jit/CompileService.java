@@ -160,8 +160,8 @@ public final class CompileService implements AutoCloseable {
     return code;
   }
 
-  /** Waits for a future of this service; throws what it ended in. */
-  public static byte[] join(CompletableFuture<byte[]> future) {
+  /** Waits for a future of this service, or one that follows from it; throws what it ended in. */
+  public static <T> T join(CompletableFuture<T> future) {
     try {
       return future.join();
     } catch (CompletionException e) {

@@ -4,9 +4,8 @@
 // is the function's own. All arguments of a call have one type, except where()'s condition.
 //
 // Rules that hold throughout:
-//  - No fast-math. Sums and products are rounded one by one, never contracted into a fused
-//    multiply-add, so an expression gives the same result fused and step by step. Inside the
-//    formula of one function (gelu, say) the compiler may contract.
+//  - No fast-math, and no contraction (--fmad=false): sums and products are rounded one by one, so an
+//    expression gives the same result fused, step by step and interpreted.
 //  - Division and square root are IEEE; float division by zero gives infinity or NaN.
 //  - NaN comes through maximum, minimum, clamp, relu and their kin.
 //  - Integers wrap; nothing traps: division by zero gives 0, the least value / -1 wraps. A narrow

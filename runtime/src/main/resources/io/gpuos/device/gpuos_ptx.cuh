@@ -41,6 +41,18 @@ GPUOS_INLINE float about_reciprocal(float x) {
 
 using address = unsigned long long;
 
+// A thread's own memory, by its place in there. A function that gets a pointer to it cannot tell
+// what kind of memory it points to, and goes the slower generic way; one that gets the place can.
+using local_address = unsigned;
+
+template <class T> GPUOS_INLINE local_address to_local(T* own) {
+  return (local_address)__cvta_generic_to_local(own);
+}
+
+template <class T> GPUOS_INLINE T* from_local(local_address at) {
+  return (T*)__cvta_local_to_generic(at);
+}
+
 // Memory, in pieces of 1 to 16 bytes, each aligned to its size, moved through the words w.
 //
 // Assembly because the addresses come as integers and a plain dereference would go through the

@@ -20,7 +20,9 @@ class RecordTest {
         SpaceRecord.RECORD,
         ControlRecord.RECORD,
         StateRecord.RECORD,
-        LaunchRecord.RECORD);
+        LaunchRecord.RECORD,
+        InterpreterRecord.RECORD,
+        InstructionRecord.RECORD);
   }
 
   @ParameterizedTest

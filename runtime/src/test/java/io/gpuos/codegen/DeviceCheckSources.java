@@ -1,25 +1,31 @@
 package io.gpuos.codegen;
 
 import io.gpuos.device.cuda.DeviceSources;
+import io.gpuos.interpret.InterpreterProgram;
+import io.gpuos.interpret.NotInterpretable;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Kernel.Node;
 import io.gpuos.ir.Kernel.Operand;
 import io.gpuos.ir.Verifier;
 import io.gpuos.layout.DType;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.LongBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 
 /**
  * Writes what {@code bench/device/check_ops} is compiled from: the rendered sources of every
  * function, conversion, reducer and some fused kernels, a reference for each in plain C++ of higher
- * precision, and the device headers.
+ * precision, the elementwise ones as programs for the interpreter, and the device headers.
  *
  * <p>Usage: {@code DeviceCheckSources FOLDER}.
  */
@@ -28,10 +34,24 @@ public final class DeviceCheckSources {
   /** Kernels a file: small enough to compile several files at once. */
   private static final int CHUNK = 24;
 
-  private final Path folder;
+  /** How a kernel is checked; elementwise ones are interpreted in any case. */
+  enum Check {
+    /** Compiled, interpreted, and both compared with the reference. */
+    ALL,
+    /** Compiled and interpreted: for kernels in which the rounding of many nodes adds up. */
+    WITHOUT_REFERENCE,
+    /** Interpreted and compared with the reference: takes no time to compile. */
+    WITHOUT_COMPILING
+  }
 
-  private DeviceCheckSources(Path folder) {
+  private final Path folder;
+  private final Map<String, Kernel> kernels;
+  private final Map<String, Check> checks;
+
+  private DeviceCheckSources(Path folder, Map<String, Kernel> kernels, Map<String, Check> checks) {
     this.folder = folder;
+    this.kernels = kernels;
+    this.checks = checks;
   }
 
   /** Writes all sources into the folder named by the only argument. */
@@ -41,30 +61,46 @@ public final class DeviceCheckSources {
     kernels.putAll(DeviceKernels.functions());
     kernels.putAll(DeviceKernels.conversions());
     kernels.putAll(DeviceKernels.reductions());
-    write(Path.of(arguments[0]), kernels);
+    Map<String, Kernel> mixed = DeviceKernels.mixed();
+    kernels.putAll(mixed);
+    Map<String, Check> checks = new HashMap<>();
+    mixed.keySet().forEach(name -> checks.put(name, Check.WITHOUT_REFERENCE));
+    write(Path.of(arguments[0]), kernels, checks);
     System.out.println(kernels.size() + " kernels written to " + arguments[0]);
   }
 
-  /** Writes the sources for {@code kernels} into {@code folder}, which is made if need be. */
-  static void write(Path folder, Map<String, Kernel> kernels) throws IOException {
-    new DeviceCheckSources(folder).write(kernels);
+  /**
+   * Writes the sources for {@code kernels} into {@code folder}, which is made if need be.
+   *
+   * @param checks how kernels are checked, by name; those not in it by {@link Check#ALL}
+   */
+  static void write(Path folder, Map<String, Kernel> kernels, Map<String, Check> checks)
+      throws IOException {
+    new DeviceCheckSources(folder, kernels, checks).write();
   }
 
-  private void write(Map<String, Kernel> kernels) throws IOException {
+  private Check check(String name) {
+    return checks.getOrDefault(name, Check.ALL);
+  }
+
+  private void write() throws IOException {
     Files.createDirectories(folder);
     for (Map.Entry<String, String> header : DeviceSources.headers().entrySet()) {
       Files.writeString(folder.resolve(header.getKey()), header.getValue());
     }
-    List<String> names = new ArrayList<>(kernels.keySet());
-    int chunks = (names.size() + CHUNK - 1) / CHUNK;
+    List<String> compiled =
+        kernels.keySet().stream().filter(name -> check(name) != Check.WITHOUT_COMPILING).toList();
+    int chunks = (compiled.size() + CHUNK - 1) / CHUNK;
     for (int chunk = 0; chunk < chunks; chunk++) {
-      List<String> part = names.subList(chunk * CHUNK, Math.min(names.size(), (chunk + 1) * CHUNK));
-      Files.writeString(folder.resolve("ops_" + chunk + ".cu"), device(chunk, part, kernels));
+      int end = Math.min(compiled.size(), (chunk + 1) * CHUNK);
+      List<String> part = compiled.subList(chunk * CHUNK, end);
+      Files.writeString(folder.resolve("ops_" + chunk + ".cu"), device(chunk, part));
     }
-    Files.writeString(folder.resolve("cases.cpp"), cases(names, chunks, kernels));
+    Files.writeString(folder.resolve("ops_interpreted.cu"), interpreter());
+    Files.writeString(folder.resolve("cases.cpp"), cases(compiled, chunks));
   }
 
-  private static String device(int chunk, List<String> names, Map<String, Kernel> kernels) {
+  private String device(int chunk, List<String> names) {
     StringBuilder out = new StringBuilder();
     out.append("#include \"gpuos_elementwise.cuh\"\n#include \"gpuos_reduce.cuh\"\n");
     out.append("#include \"check_device.h\"\n");
@@ -79,35 +115,66 @@ public final class DeviceCheckSources {
     return out.append(")\n").toString();
   }
 
-  private static String cases(List<String> names, int chunks, Map<String, Kernel> kernels) {
+  private static String interpreter() {
+    return "#define gpuos_op gpuos_op_interpret\n"
+        + DeviceSources.interpreter()
+        + "#undef gpuos_op\n#include \"check_device.h\"\nCHECK_INTERPRETER\n";
+  }
+
+  private String cases(List<String> compiled, int chunks) {
     StringBuilder out = new StringBuilder("#include \"check_reference.h\"\n\n");
-    names.forEach(name -> reference(out, name, kernels.get(name)));
+    kernels.forEach(
+        (name, kernel) -> {
+          Verifier.verify(kernel);
+          if (check(name) != Check.WITHOUT_REFERENCE) {
+            reference(out, name, kernel);
+          }
+        });
     for (int chunk = 0; chunk < chunks; chunk++) {
       out.append("void run_chunk_").append(chunk).append("(const Run&);\n");
     }
     out.append("\nconst std::vector<Case> cases = {\n");
-    for (int i = 0; i < names.size(); i++) {
-      out.append("    ").append(entry(names.get(i), i, kernels.get(names.get(i)))).append(",\n");
+    for (String name : kernels.keySet()) {
+      out.append("    ").append(entry(name, compiled.indexOf(name))).append(",\n");
     }
     return out.append("};\n").toString();
   }
 
-  private static String entry(String name, int index, Kernel kernel) {
+  private String entry(String name, int index) {
+    Kernel kernel = kernels.get(name);
     String operands =
         kernel.operands().stream()
             .map(DeviceCheckSources::operand)
             .collect(Collectors.joining(", ", "{", "}"));
-    String fold = "\"\", 0";
+    String fold = "\"\", 0, Type::F64";
     if (kernel instanceof Kernel.Reduction reduction) {
       DType value = reduction.nodes().get(reduction.value()).type();
       fold =
           "\"%s\", %s, Type::%s"
               .formatted(reduction.reducer().functionName(), literal(reduction.parameter()), value);
-    } else {
-      fold += ", Type::F64";
     }
-    return "{\"%s\", run_chunk_%d, %d, %s, reference_%s, %s}"
-        .formatted(name, index / CHUNK, index % CHUNK, operands, name, fold);
+    String run =
+        index < 0 ? "nullptr, 0" : "run_chunk_%d, %d".formatted(index / CHUNK, index % CHUNK);
+    String reference = check(name) == Check.WITHOUT_REFERENCE ? "nullptr" : "reference_" + name;
+    return "{\"%s\", %s, %s, %s, %s, %s}"
+        .formatted(name, run, operands, reference, fold, program(kernel));
+  }
+
+  private static String program(Kernel kernel) {
+    if (kernel instanceof Kernel.Reduction) {
+      return "{}";
+    }
+    LongBuffer words =
+        switch (InterpreterProgram.encode(kernel)) {
+          case InterpreterProgram program ->
+              ByteBuffer.wrap(program.bytes()).order(ByteOrder.LITTLE_ENDIAN).asLongBuffer();
+          case NotInterpretable(String reason) ->
+              throw new IllegalStateException(reason + "; kernel=" + kernel);
+        };
+    return LongStream.generate(words::get)
+        .limit(words.remaining())
+        .mapToObj(word -> "0x%xull".formatted(word))
+        .collect(Collectors.joining(", ", "{", "}"));
   }
 
   private static String operand(Operand operand) {
@@ -116,7 +183,6 @@ public final class DeviceCheckSources {
   }
 
   private static void reference(StringBuilder out, String name, Kernel kernel) {
-    Verifier.verify(kernel);
     out.append("static void reference_").append(name).append("(const Cell* in, Cell* out) {\n");
     for (int i = 0; i < kernel.nodes().size(); i++) {
       Node node = kernel.nodes().get(i);

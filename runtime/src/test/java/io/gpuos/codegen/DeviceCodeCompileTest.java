@@ -43,6 +43,7 @@ class DeviceCodeCompileTest {
                     "--gpu-architecture=" + architecture,
                     "--std=c++17",
                     "--relocatable-device-code=true",
+                    "--fmad=false",
                     "--maxrregcount=" + REGISTERS),
                 Nvrtc.Target.CUBIN);
     assertEquals("", compiled.log(), name + " for " + architecture);

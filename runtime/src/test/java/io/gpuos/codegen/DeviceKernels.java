@@ -128,6 +128,19 @@ final class DeviceKernels {
     return kernels;
   }
 
+  /** Random kernels of many nodes, of any types, whose functions are exact. */
+  static Map<String, Kernel> mixed() {
+    Map<String, Kernel> kernels = new LinkedHashMap<>();
+    for (int seed = 0; seed < 24; seed++) {
+      RandomCases cases = new RandomCases(seed);
+      int inputs = cases.random().nextInt(Kernel.MAX_INPUTS);
+      int scalars = cases.random().nextInt(1 + Math.min(3, Kernel.MAX_INPUTS - inputs));
+      int nodes = inputs + scalars + 4 + cases.random().nextInt(60);
+      kernels.put("mixed_" + seed, cases.elementwise(inputs, scalars, nodes));
+    }
+    return kernels;
+  }
+
   private static Kernel fusedRelu() {
     Builder b = new Builder();
     int x = b.input(DType.F32);

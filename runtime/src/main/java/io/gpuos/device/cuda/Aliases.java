@@ -9,7 +9,7 @@ import io.gpuos.inject.OperatorTable;
  * The aliases in device memory, written by the driver's stream memory operations while workers read
  * them. Thread-safe; called with the context current.
  */
-final class Aliases implements OperatorTable.Aliases<Long>, AutoCloseable {
+final class Aliases implements OperatorTable.Aliases<Code>, AutoCloseable {
 
   private final WorkerMemory memory;
   private final CudaStream stream;
@@ -20,8 +20,13 @@ final class Aliases implements OperatorTable.Aliases<Long>, AutoCloseable {
   }
 
   @Override
-  public synchronized void turn(int operator, Long address) {
-    stream.writeValue64(memory.entry(operator) + EntryRecord.ALIAS, address);
+  public synchronized void turn(int operator, Code code) {
+    long entry = memory.entry(operator);
+    if (code.argument() != 0) {
+      // Of all generations of an operator at most one takes an argument, so the others do not mind.
+      stream.writeValue64(entry + EntryRecord.ARGUMENT, code.argument());
+    }
+    stream.writeValue64(entry + EntryRecord.ALIAS, code.address());
     stream.synchronize();
   }
 

@@ -186,14 +186,14 @@ public final class CudaComputeDevice implements ComputeDevice {
   private CudaOperators operators(DeviceSettings settings) {
     Aliases aliases = new Aliases(context, memory);
     parts.push(aliases::close);
-    OperatorTable<Long> table =
+    OperatorTable<Code> table =
         new OperatorTable<>(
             WorkerMemory.MAX_OPERATORS,
             aliases,
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
     CodeLoader loader = loader(settings.injection());
-    return new CudaOperators(compiler, architecture, loader, table);
+    return new CudaOperators(context, compiler, loader, table);
   }
 
   private CodeLoader loader(DeviceSettings.Injection injection) {
@@ -261,6 +261,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public int operator(Kernel source) {
     return threads.call(() -> operators.install(source));
+  }
+
+  @Override
+  public boolean awaitCompiled(long deadlineNanos) {
+    return operators.awaitCompiled(deadlineNanos);
   }
 
   @Override

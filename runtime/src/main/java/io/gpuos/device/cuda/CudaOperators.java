@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.codegen.CudaGenerator;
+import io.gpuos.driver.CudaContext;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileRequest;
@@ -8,37 +9,66 @@ import io.gpuos.jit.CompileService;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 
 /**
  * The operators of a CUDA device: compiles them, has their code brought in, and gives them numbers.
- * Equal kernels share one operator. Thread-safe; several threads compile at the same time.
+ * Equal kernels share one operator. Nobody waits for the compiler where the interpreter can serve
+ * until it is done. Thread-safe; several threads compile at the same time.
  */
 final class CudaOperators implements AutoCloseable {
 
-  /** The last one: older NVRTC takes lambdas in device code for host functions otherwise. */
+  private static final System.Logger LOG = System.getLogger("io.gpuos");
+
+  /**
+   * No contraction: an expression is to give the same result fused, step by step and interpreted.
+   * The last one: older NVRTC takes lambdas in device code for host functions otherwise.
+   */
   static final List<String> OPTIONS =
       List.of(
-          "--std=c++17", "--relocatable-device-code=true", "--device-as-default-execution-space");
+          "--std=c++17",
+          "--relocatable-device-code=true",
+          "--fmad=false",
+          "--device-as-default-execution-space");
 
+  /**
+   * How long a new operator waits for its code, which may be in the cache, before it is
+   * interpreted.
+   */
+  private static final long CACHED_WAIT_NANOS = 1_000_000;
+
+  private final CudaContext context;
   private final CompileService compiler;
   private final String architecture;
   private final CodeLoader loader;
-  private final OperatorTable<Long> table;
+  private final OperatorTable<Code> table;
+  private final Interpreter interpreter;
   private final Map<String, String> headers = DeviceSources.headers();
+  private final AtomicInteger loads = new AtomicInteger();
   private final Map<Kernel, CompletableFuture<Integer>> numbers = new ConcurrentHashMap<>();
 
-  /**
-   * @param table of addresses
-   */
+  /** Code is never unloaded, so what was brought in once serves whoever needs it again. */
+  private final Map<Kernel, CompletableFuture<Code>> codes = new ConcurrentHashMap<>();
+
+  /** Interpreted operators whose code is on its way. */
+  private final Map<Integer, CompletableFuture<Void>> underWay = new ConcurrentHashMap<>();
+
   CudaOperators(
-      CompileService compiler, String architecture, CodeLoader loader, OperatorTable<Long> table) {
+      CudaContext context, CompileService compiler, CodeLoader loader, OperatorTable<Code> table) {
+    this.context = context;
     this.compiler = compiler;
-    this.architecture = architecture;
+    this.architecture = context.device().architecture();
     this.loader = loader;
     this.table = table;
+    this.interpreter =
+        new Interpreter(context, bringIn("gpuos_interpret", DeviceSources.interpreter()));
   }
 
   /** What is compiled for the worker kernel. */
@@ -73,41 +103,140 @@ final class CudaOperators implements AutoCloseable {
     return options;
   }
 
-  /** Number of the operator that computes {@code kernel}; brings it in at the first call. */
+  /** Generations and aliases of the operators. */
+  OperatorTable<Code> table() {
+    return table;
+  }
+
+  /** Number of the operator that computes {@code kernel}; made at the first call. */
   int install(Kernel kernel) {
-    CompletableFuture<Integer> mine = new CompletableFuture<>();
-    CompletableFuture<Integer> first = numbers.putIfAbsent(kernel, mine);
+    return once(numbers, kernel, () -> introduce(kernel));
+  }
+
+  private int introduce(Kernel kernel) {
+    CompletableFuture<Code> code = compiled(kernel);
+    if (!isDoneSoon(code)) {
+      Optional<Code> interpreted = interpreter.code(kernel);
+      if (interpreted.isPresent()) {
+        int number = table.add(name(kernel), interpreted.get(), "interpreted");
+        publishWhenReady(number, code);
+        return number;
+      }
+    }
+    return table.add(name(kernel), CompileService.join(code), "compiled");
+  }
+
+  private static boolean isDoneSoon(CompletableFuture<Code> code) {
+    try {
+      code.get(CACHED_WAIT_NANOS, TimeUnit.NANOSECONDS);
+      return true;
+    } catch (TimeoutException _) {
+      return false;
+    } catch (ExecutionException _) {
+      return true;
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  private void publishWhenReady(int number, CompletableFuture<Code> code) {
+    CompletableFuture<Void> published =
+        code.handle(
+            (ready, failure) -> {
+              if (failure == null) {
+                failure = publish(number, ready);
+              }
+              if (failure != null) {
+                LOG.log(
+                    System.Logger.Level.WARNING,
+                    "operator stays interpreted: operator={0}, reason={1}",
+                    table.state(number).name(),
+                    failure.getMessage());
+              }
+              underWay.remove(number);
+              return null;
+            });
+    underWay.put(number, published);
+    if (published.isDone()) {
+      underWay.remove(number);
+    }
+  }
+
+  /** Returns why it could not be done, or null. */
+  private Throwable publish(int number, Code code) {
+    try {
+      context.withCurrent(() -> table.publish(number, code, "compiled"));
+      return null;
+    } catch (RuntimeException failure) {
+      return failure;
+    }
+  }
+
+  /** Waits until every operator interpreted so far is compiled; false at the deadline. */
+  boolean awaitCompiled(long deadlineNanos) {
+    CompletableFuture<?>[] all = underWay.values().toArray(CompletableFuture<?>[]::new);
+    try {
+      CompletableFuture.allOf(all)
+          .get(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+      return true;
+    } catch (TimeoutException | ExecutionException _) {
+      return false;
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  /** Code of {@code kernel}, compiled and brought in at the first call; waits for it. */
+  Code code(Kernel kernel) {
+    return CompileService.join(compiled(kernel));
+  }
+
+  private CompletableFuture<Code> compiled(Kernel kernel) {
+    CompletableFuture<Code> code =
+        codes.computeIfAbsent(
+            kernel, _ -> bringIn(name(kernel), CudaGenerator.render(kernel)).thenApply(Code::at));
+    if (code.isCompletedExceptionally()) {
+      // Who asks after this tries again.
+      codes.remove(kernel, code);
+    }
+    return code;
+  }
+
+  /** Compiles, and brings the code in on the compiler's thread. */
+  private CompletableFuture<Long> bringIn(String name, String source) {
+    String unique = name + "_" + loads.incrementAndGet();
+    return compiler
+        .compile(operatorRequest(source, headers, architecture))
+        .thenApply(cubin -> context.withCurrent(() -> loader.load(unique, cubin)));
+  }
+
+  private static String name(Kernel kernel) {
+    return kernel.getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT);
+  }
+
+  /** What {@code make} made for the kernel, by the first who asks. */
+  private static <T> T once(
+      Map<Kernel, CompletableFuture<T>> made, Kernel kernel, Supplier<T> make) {
+    CompletableFuture<T> mine = new CompletableFuture<>();
+    CompletableFuture<T> first = made.putIfAbsent(kernel, mine);
     if (first != null) {
-      return join(first);
+      return CompileService.join(first);
     }
     try {
-      mine.complete(bringIn(kernel));
+      mine.complete(make.get());
     } catch (Throwable failure) {
       // Who asks after this tries again.
-      numbers.remove(kernel, mine);
+      made.remove(kernel, mine);
       mine.completeExceptionally(failure);
     }
-    return join(mine);
-  }
-
-  private int bringIn(Kernel kernel) {
-    String source = CudaGenerator.render(kernel);
-    byte[] cubin =
-        CompileService.join(compiler.compile(operatorRequest(source, headers, architecture)));
-    String name = "gpuos_op_" + (table.size() + 1);
-    return table.add(name, loader.load(name, cubin), "compiled");
-  }
-
-  private static <T> T join(CompletableFuture<T> future) {
-    try {
-      return future.join();
-    } catch (CompletionException e) {
-      throw e.getCause() instanceof RuntimeException cause ? cause : e;
-    }
+    return CompileService.join(mine);
   }
 
   @Override
   public void close() {
+    interpreter.close();
     loader.close();
   }
 }

@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.abi.CudaHeader;
+import io.gpuos.interpret.Operations;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -8,11 +9,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** The device-side sources: the rendered header and the files beside this module's classes. */
+/** The device-side sources: the rendered headers and the files beside this module's classes. */
 public final class DeviceSources {
 
   private static final String FOLDER = "/io/gpuos/device/";
   private static final String WORKER = "gpuos_worker.cu";
+  private static final String INTERPRETER = "gpuos_interpret.cu";
   private static final String[] HEADER_FILES = {
     "gpuos_sync.cuh",
     "gpuos_ptx.cuh",
@@ -20,7 +22,9 @@ public final class DeviceSources {
     "gpuos_math.cuh",
     "gpuos_operands.cuh",
     "gpuos_elementwise.cuh",
-    "gpuos_reduce.cuh"
+    "gpuos_reduce.cuh",
+    "gpuos_cells.cuh",
+    "gpuos_interpret.cuh"
   };
 
   private DeviceSources() {}
@@ -30,10 +34,19 @@ public final class DeviceSources {
     return read(WORKER);
   }
 
+  /**
+   * Text of the interpreter: an operator, to be compiled as generated ones are, whose argument is
+   * the device address of a program ({@link io.gpuos.interpret.InterpreterProgram#bytes}).
+   */
+  public static String interpreter() {
+    return read(INTERPRETER);
+  }
+
   /** All headers a device source may include, by the name it includes them by. */
   public static Map<String, String> headers() {
     Map<String, String> headers = new TreeMap<>();
     headers.put(CudaHeader.NAME, CudaHeader.render());
+    headers.put(Operations.HEADER_NAME, Operations.renderHeader());
     for (String file : HEADER_FILES) {
       headers.put(file, read(file));
     }

@@ -1,0 +1,30 @@
+package io.gpuos.interpret;
+
+import io.gpuos.abi.InterpreterRecord;
+import io.gpuos.interpret.Lowering.Leaves;
+import io.gpuos.ir.Kernel;
+
+/** Makes programs: {@link Lowering}, then {@link CellAllocator}. */
+final class Encoder {
+
+  private Encoder() {}
+
+  static Encoding encode(Kernel.Elementwise kernel) {
+    InterpreterProgram program = CellAllocator.allocate(Lowering.lower(kernel, Leaves.HELD));
+    if (program.cells() > InterpreterRecord.MAX_CELLS) {
+      program = CellAllocator.allocate(Lowering.lower(kernel, Leaves.REPEATED));
+    }
+    if (program.cells() > InterpreterRecord.MAX_CELLS) {
+      return new NotInterpretable(
+          "values do not fit: cells=%d, expected=at most %d"
+              .formatted(program.cells(), InterpreterRecord.MAX_CELLS));
+    }
+    int instructions = program.instructions().size();
+    if (instructions > InterpreterRecord.MAX_INSTRUCTIONS) {
+      return new NotInterpretable(
+          "program too long: instructions=%d, expected=at most %d"
+              .formatted(instructions, InterpreterRecord.MAX_INSTRUCTIONS));
+    }
+    return program;
+  }
+}
