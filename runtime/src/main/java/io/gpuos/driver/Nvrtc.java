@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 
 /**
@@ -34,6 +35,10 @@ import java.util.stream.IntStream;
 public final class Nvrtc {
 
   private static final int DEFAULT_CONCURRENCY = 2;
+
+  /** How long the end of the process waits for compiles at most. */
+  private static final int END_SECONDS = 30;
+
   private static final int SUCCESS = 0; // NVRTC_SUCCESS, nvrtc.h
 
   private static volatile Nvrtc instance;
@@ -41,9 +46,11 @@ public final class Nvrtc {
   private final String path;
   private final SymbolLookup library;
   private final Version version;
-  private final Semaphore permits =
-      new Semaphore(
-          Math.max(1, Integer.getInteger("gpuos.compile.concurrency", DEFAULT_CONCURRENCY)));
+  private static final int CONCURRENCY =
+      Math.max(1, Integer.getInteger("gpuos.compile.concurrency", DEFAULT_CONCURRENCY));
+
+  /** Fair, so that the end of the process comes to its turn. */
+  private final Semaphore permits = new Semaphore(CONCURRENCY, true);
 
   /** Linked functions by name. Linking waits for the first use: a warm start compiles nothing. */
   private final ConcurrentHashMap<String, MethodHandle> functions = new ConcurrentHashMap<>();
@@ -119,7 +126,9 @@ public final class Nvrtc {
   private static synchronized Nvrtc load() {
     if (instance == null) {
       NativeLibrary library = LibrarySearch.find(Library.NVRTC, Surroundings.ofProcess()).orThrow();
-      instance = new Nvrtc(library.path(), library);
+      Nvrtc loaded = new Nvrtc(library.path(), library);
+      Runtime.getRuntime().addShutdownHook(new Thread(loaded::awaitEnd, "gpuos-nvrtc-end"));
+      instance = loaded;
     }
     return instance;
   }
@@ -139,6 +148,18 @@ public final class Nvrtc {
       return Optional.of("no " + builtins.getFileName() + " beside " + library.path());
     }
     return Optional.ofNullable(NativeLibrary.open(builtins.toString()).reason());
+  }
+
+  /**
+   * Lets compiles that have begun come to their end, and no other begin: the process ends with the
+   * destructors of this library, and a compile that still runs then dies of it, with the process.
+   */
+  private void awaitEnd() {
+    try {
+      permits.tryAcquire(CONCURRENCY, END_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException _) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** File the compiler was loaded from. */

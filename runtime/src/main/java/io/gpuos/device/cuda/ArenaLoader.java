@@ -1,5 +1,6 @@
 package io.gpuos.device.cuda;
 
+import io.gpuos.codegen.CudaGenerator;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaMemory;
 import io.gpuos.driver.CudaStream;
@@ -9,6 +10,7 @@ import io.gpuos.inject.CodeArena;
 import io.gpuos.inject.CodeMemory;
 import io.gpuos.inject.Injector;
 import io.gpuos.inject.Limits;
+import io.gpuos.jit.CompileRequest;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -50,12 +52,16 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   }
 
   @Override
-  public synchronized long load(String name, byte[] cubin) {
+  public CompileRequest request(String source, String architecture) {
+    return CudaOperators.operatorRequest(source, architecture);
+  }
+
+  @Override
+  public synchronized Code.Function load(String source, byte[] cubin) {
     if (closed) {
-      throw new ClosedException(
-          "runtime closed: operator=%s, expected=an open runtime".formatted(name));
+      throw new ClosedException("runtime closed: loader=live, expected=an open runtime");
     }
-    return Injector.inject(cubin, ENTRY, limits, arena).entry();
+    return new Code.Function(Injector.inject(cubin, CudaGenerator.ENTRY, limits, arena).entry());
   }
 
   @Override

@@ -1,15 +1,52 @@
 package io.gpuos.device.cuda;
 
 /**
- * What workers call for a logical operator.
+ * What workers call for a logical operator: a function in device memory and what it is handed.
  *
- * @param address of the function
- * @param argument handed to it with every task; 0 if it takes none
+ * <p>The address may change while no worker is resident, under the monitor of {@link Aliases},
+ * which then rewrites the aliases; read it there.
  */
-record Code(long address, long argument) {
+final class Code {
+
+  /** Where a function lies. */
+  static final class Function {
+    private long address;
+
+    Function(long address) {
+      this.address = address;
+    }
+
+    /** Under the monitor of {@link Aliases}. */
+    void moveTo(long newAddress) {
+      address = newAddress;
+    }
+  }
+
+  private final Function function;
+  private final long argument;
+
+  private Code(Function function, long argument) {
+    this.function = function;
+    this.argument = argument;
+  }
 
   /** A function that takes no argument. */
-  static Code at(long address) {
-    return new Code(address, 0);
+  static Code of(Function function) {
+    return new Code(function, 0);
+  }
+
+  /** A function that is handed {@code argument}, which is not 0, with every task. */
+  static Code of(Function function, long argument) {
+    return new Code(function, argument);
+  }
+
+  /** Device address to call. Under the monitor of {@link Aliases}. */
+  long address() {
+    return function.address;
+  }
+
+  /** Handed to the function with every task; 0 if it takes none. */
+  long argument() {
+    return argument;
   }
 }

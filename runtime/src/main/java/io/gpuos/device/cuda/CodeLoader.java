@@ -1,26 +1,25 @@
 package io.gpuos.device.cuda;
 
-import io.gpuos.codegen.CudaGenerator;
+import io.gpuos.jit.CompileRequest;
 
 /**
  * Brings an operator's machine code to where the workers of the running kernel can call it. What it
- * brings in stays until it is closed, at the same address. Thread-safe; called with the context
- * current.
+ * brings in stays until it is closed. Thread-safe; called with the context current.
  */
 interface CodeLoader extends AutoCloseable {
 
-  /** Name of the function that workers call. */
-  String ENTRY = CudaGenerator.ENTRY;
+  /** What is to be compiled for {@link #load}, from a source that defines {@code gpuos_op}. */
+  CompileRequest request(String source, String architecture);
 
   /**
    * Brings in one operator.
    *
-   * @param name for messages
-   * @param cubin relocatable, with the function {@link #ENTRY}
-   * @return the address to call
+   * @param source as given to {@link #request}
+   * @param cubin what that was compiled to
+   * @return the function to call
    * @throws io.gpuos.error.GpuosException if the code is refused, with the reason
    */
-  long load(String name, byte[] cubin);
+  Code.Function load(String source, byte[] cubin);
 
   /** How it does that, in words. */
   String description();

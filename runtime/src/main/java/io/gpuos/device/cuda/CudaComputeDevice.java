@@ -192,11 +192,11 @@ public final class CudaComputeDevice implements ComputeDevice {
             aliases,
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    CodeLoader loader = loader(settings.injection());
+    CodeLoader loader = loader(settings.injection(), aliases);
     return new CudaOperators(context, compiler, loader, table);
   }
 
-  private CodeLoader loader(DeviceSettings.Injection injection) {
+  private CodeLoader loader(DeviceSettings.Injection injection, Aliases aliases) {
     boolean live =
         injection == DeviceSettings.Injection.LIVE
             || injection == DeviceSettings.Injection.AUTO && KNOWN_LIVE.contains(architecture);
@@ -204,8 +204,9 @@ public final class CudaComputeDevice implements ComputeDevice {
     if (live) {
       return new ArenaLoader(context, limits);
     }
-    byte[] tell = CompileService.join(compiler.compile(CudaOperators.tellRequest(architecture)));
-    return new ModuleLoader(context, copies, kernel, lease, limits, tell);
+    byte[] worker =
+        CompileService.join(compiler.compile(CudaOperators.workerRequest(architecture)));
+    return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker);
   }
 
   private boolean outstanding() {
@@ -349,6 +350,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       closed = true;
     }
     ring.close();
+    operators.refuse();
     try {
       ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
     } catch (DeviceFaultException _) {

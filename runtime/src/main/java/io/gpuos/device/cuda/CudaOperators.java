@@ -15,7 +15,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 
 /**
@@ -50,12 +49,12 @@ final class CudaOperators implements AutoCloseable {
   private final CodeLoader loader;
   private final OperatorTable<Code> table;
   private final Interpreter interpreter;
-  private final Map<String, String> headers = DeviceSources.headers();
-  private final AtomicInteger loads = new AtomicInteger();
   private final Map<Kernel, CompletableFuture<Integer>> numbers = new ConcurrentHashMap<>();
 
   /** Code is never unloaded, so what was brought in once serves whoever needs it again. */
   private final Map<Kernel, CompletableFuture<Code>> codes = new ConcurrentHashMap<>();
+
+  private volatile boolean closed;
 
   /** Interpreted operators whose code is on its way. */
   private final Map<Integer, CompletableFuture<Void>> underWay = new ConcurrentHashMap<>();
@@ -67,8 +66,7 @@ final class CudaOperators implements AutoCloseable {
     this.architecture = context.device().architecture();
     this.loader = loader;
     this.table = table;
-    this.interpreter =
-        new Interpreter(context, bringIn("gpuos_interpret", DeviceSources.interpreter()));
+    this.interpreter = new Interpreter(context, bringIn(DeviceSources.interpreter()));
   }
 
   /** What is compiled for the worker kernel. */
@@ -86,15 +84,10 @@ final class CudaOperators implements AutoCloseable {
   }
 
   /** What is compiled for an operator: a function the running kernel can call. */
-  static CompileRequest operatorRequest(
-      String source, Map<String, String> headers, String architecture) {
-    return new CompileRequest(
-        source, headers, with("--maxrregcount=" + WorkerKernel.REGISTERS), architecture);
-  }
-
-  /** What {@link ModuleLoader} links to each operator. */
-  static CompileRequest tellRequest(String architecture) {
-    return operatorRequest(ModuleLoader.TELL_SOURCE, DeviceSources.headers(), architecture);
+  static CompileRequest operatorRequest(String source, String architecture, String... more) {
+    List<String> options = with("--maxrregcount=" + WorkerKernel.REGISTERS);
+    options.addAll(List.of(more));
+    return new CompileRequest(source, DeviceSources.headers(), options, architecture);
   }
 
   private static List<String> with(String... more) {
@@ -144,15 +137,13 @@ final class CudaOperators implements AutoCloseable {
     CompletableFuture<Void> published =
         code.handle(
             (ready, failure) -> {
-              if (failure == null) {
-                failure = publish(number, ready);
-              }
-              if (failure != null) {
+              Throwable reason = failure == null ? publish(number, ready) : failure;
+              if (reason != null && !closed) {
                 LOG.log(
                     System.Logger.Level.WARNING,
                     "operator stays interpreted: operator={0}, reason={1}",
                     table.state(number).name(),
-                    failure.getMessage());
+                    reason.getMessage());
               }
               underWay.remove(number);
               return null;
@@ -196,7 +187,7 @@ final class CudaOperators implements AutoCloseable {
   private CompletableFuture<Code> compiled(Kernel kernel) {
     CompletableFuture<Code> code =
         codes.computeIfAbsent(
-            kernel, _ -> bringIn(name(kernel), CudaGenerator.render(kernel)).thenApply(Code::at));
+            kernel, _ -> bringIn(CudaGenerator.render(kernel)).thenApply(Code::of));
     if (code.isCompletedExceptionally()) {
       // Who asks after this tries again.
       codes.remove(kernel, code);
@@ -205,11 +196,10 @@ final class CudaOperators implements AutoCloseable {
   }
 
   /** Compiles, and brings the code in on the compiler's thread. */
-  private CompletableFuture<Long> bringIn(String name, String source) {
-    String unique = name + "_" + loads.incrementAndGet();
+  private CompletableFuture<Code.Function> bringIn(String source) {
     return compiler
-        .compile(operatorRequest(source, headers, architecture))
-        .thenApply(cubin -> context.withCurrent(() -> loader.load(unique, cubin)));
+        .compile(loader.request(source, architecture))
+        .thenApply(cubin -> context.withCurrent(() -> loader.load(source, cubin)));
   }
 
   private static String name(Kernel kernel) {
@@ -234,8 +224,14 @@ final class CudaOperators implements AutoCloseable {
     return CompileService.join(mine);
   }
 
+  /** What was asked for and is not compiled yet will not be. Call before the compiler is closed. */
+  void refuse() {
+    closed = true;
+  }
+
   @Override
   public void close() {
+    closed = true;
     interpreter.close();
     loader.close();
   }

@@ -24,30 +24,30 @@ final class Interpreter implements AutoCloseable {
 
   private final CudaContext context;
   private final CudaStream stream;
-  private final CompletableFuture<Long> address;
+  private final CompletableFuture<Code.Function> function;
   private final List<Long> chunks = new ArrayList<>();
   private long next;
   private long end;
 
   /**
-   * @param address of the interpreter's code, once it has been brought in
+   * @param function the interpreter's own code, once it has been brought in
    */
-  Interpreter(CudaContext context, CompletableFuture<Long> address) {
+  Interpreter(CudaContext context, CompletableFuture<Code.Function> function) {
     this.context = context;
     this.stream = context.newStream();
-    this.address = address;
+    this.function = function;
   }
 
   /** Code that interprets {@code kernel}; empty if that cannot be done, or not yet. */
   Optional<Code> code(Kernel kernel) {
-    if (!address.isDone() || address.isCompletedExceptionally()) {
+    if (!function.isDone() || function.isCompletedExceptionally()) {
       return Optional.empty();
     }
     if (!(InterpreterProgram.encode(kernel) instanceof InterpreterProgram program)) {
       return Optional.empty();
     }
     try {
-      return Optional.of(new Code(address.join(), place(program.bytes())));
+      return Optional.of(Code.of(function.join(), place(program.bytes())));
     } catch (OutOfMemoryException _) {
       // The compiled operator may need less; if not, it says so.
       return Optional.empty();

@@ -59,15 +59,19 @@ final class WorkerKernel implements Lease.Launcher {
     lease = leaseOfRing;
   }
 
+  /** Loads the kernel. Before the first launch. */
+  void load(byte[] image) {
+    module = context.loadModule(image);
+    use(module.function("gpuos_worker"));
+  }
+
   /**
-   * Loads the kernel. Once, before the first launch.
+   * Launches {@code function} from now on. No launch may be under way.
    *
    * @throws InvalidInputException if not all workers can be resident at once. One that is not could
    *     hold a claim from an earlier launch, and its task would wait for ever.
    */
-  void load(byte[] cubin) {
-    module = context.loadModule(cubin);
-    CudaFunction function = module.function("gpuos_worker");
+  void use(CudaFunction function) {
     int multiprocessors = context.device().attribute(DeviceAttribute.MULTIPROCESSOR_COUNT);
     int room =
         multiprocessors
