@@ -20,12 +20,11 @@ import java.util.NoSuchElementException;
  */
 final class LinkedByNvidia {
 
-  /** Appended to an operator: a linker keeps what a kernel calls. */
-  static final String CALLER =
+  /** A kernel that calls the operator, from another file: a linker drops what no kernel reaches. */
+  private static final String CALLER =
       """
-
-      extern "C" __global__ void gpuos_caller(
-          const gpuos_task* task, const gpuos_space* space, char* scratch) {
+      extern "C" __device__ void gpuos_op(const void* task, const void* space, char* scratch);
+      extern "C" __global__ void gpuos_caller(const void* task, const void* space, char* scratch) {
         gpuos_op(task, space, scratch);
       }
       """;
@@ -35,7 +34,8 @@ final class LinkedByNvidia {
   private final Cubin linked;
 
   LinkedByNvidia(byte[] operator, String architecture) {
-    byte[] executable = NvJitLink.link(List.of(operator), architecture);
+    byte[] executable =
+        NvJitLink.link(List.of(operator, Cubins.compile(CALLER, architecture)), architecture);
     // Its tables are those of a relocatable file; only the header says that it has segments too.
     executable[16] = RELOCATABLE;
     executable[0x38] = 0;
@@ -67,7 +67,7 @@ final class LinkedByNvidia {
     Symbol theirs = symbol(variable.name());
     Section section = linked.sections().get(theirs.section());
     byte[] expected =
-        section.type() == SectionTypes.GLOBAL
+        section.bytes().byteSize() == 0
             ? new byte[(int) theirs.size()]
             : section.bytes().asSlice(theirs.value(), theirs.size()).toArray(ValueLayout.JAVA_BYTE);
     byte[] ours =
