@@ -153,6 +153,17 @@ class CubinReaderTest {
     assertMalformed("name without end", CubinReaderTest::removeZeros);
   }
 
+  @Test
+  void shouldRefuseMoreSymbolsThanAnyOperatorHas() {
+    ElfEditor editor = new ElfEditor(compiled());
+    byte[] cubin = editor.bytes();
+    int bytes = 24 * 16_385;
+    editor.putLong(editor.header(".symtab") + 0x18, cubin.length);
+    editor.putLong(editor.header(".symtab") + 0x20, bytes);
+    assertMalformed(
+        "too many symbols, symbols=16385", Arrays.copyOf(editor.bytes(), cubin.length + bytes));
+  }
+
   private static long tables(ElfEditor editor) {
     return editor.header(".shstrtab") - 64L * editor.section(".shstrtab").index();
   }

@@ -20,8 +20,9 @@ class MutatedCubinTest {
 
   private static final String SOURCE =
       Cubins.operator(
-          "__device__ float t[4] = {1, 2, 3, 4}; __device__ float* p[2] = {t, t + 1};",
-          "__syncthreads(); x[0] = pow((double)x[1], (double)x[2]) + *p[n & 1] + blockDim.x;");
+          "__device__ float t[4] = {1, 2, 3, 4}; __device__ float* p[2] = {t, t + 1};"
+              + " __device__ int zeros[4];",
+          "__syncthreads(); if (n > 3) x[5] += sinf(x[4]) + zeros[n]; x[0] = pow((double)x[1], (double)x[2]) + *p[n & 1] + blockDim.x;");
 
   private static byte[] compiled(String architecture) {
     return Cubins.compile(SOURCE, architecture);
@@ -140,6 +141,16 @@ class MutatedCubinTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldRefuseRegionsThatEndOutsideTheFunction(String architecture) {
+    ElfEditor editor = new ElfEditor(compiled(architecture));
+    int at = editor.instruction(CODE, 0x945);
+    editor.put(at, editor.instructionAt(at).with(34, 30, 1 << 20));
+    String message = refusal(editor.bytes(), architecture);
+    assertTrue(message.contains("branch out of the function, section=.text.gpuos_op"), message);
+  }
+
   private static Instruction withDistance(Instruction branch, long bytes, String architecture) {
     return architecture.equals("sm_80")
         ? branch.with(34, 48, bytes / 4)
@@ -171,6 +182,16 @@ class MutatedCubinTest {
         e -> {
           int at = e.instruction(CODE, 0x918);
           e.put(at, e.instructionAt(at).with(0, 12, 0x944).with(34, 47, 1L << 20));
+        });
+  }
+
+  @Test
+  void shouldRefuseHalfInstructions() {
+    assertRefused(
+        "code, section=.text.gpuos_op",
+        e -> {
+          long size = e.section(CODE).size() - 8;
+          e.putLong(e.header(CODE) + 0x20, size).putLong(e.symbol("gpuos_op") + 16, size);
         });
   }
 
@@ -217,6 +238,12 @@ class MutatedCubinTest {
     int move = entryOf(0x38);
     assertRefused("the beginning of an instruction", e -> e.putLong(e.rela(RELA, move), 8));
     assertRefused("relocation of opcode", e -> e.putLong(e.rela(RELA, move), 0));
+    assertRefused(
+        "address inside .text.__internal_accurate_pow",
+        e ->
+            e.putInt(e.rela(RELA, move) + 12, callSymbol(e, call))
+                .putLong(e.rela(RELA, move) + 16, 16));
+    assertRefused("target outside .", e -> e.putLong(e.rela(RELA, move) + 16, Long.MAX_VALUE));
     assertRefused("call into .text", e -> e.putLong(e.rela(RELA, call) + 16, 16));
     assertRefused("target outside .text", e -> e.putLong(e.rela(RELA, call) + 16, 1L << 40));
     assertRefused("target outside .text", e -> e.putLong(e.rela(RELA, call) + 16, Long.MIN_VALUE));
@@ -241,6 +268,20 @@ class MutatedCubinTest {
           e.putInt(e.rela(RELA, other) + 12, callSymbol(e, call));
           e.putLong(e.rela(RELA, other) + 16, 0);
         });
+  }
+
+  @Test
+  void shouldRefuseRelocationsOfOtherWordsInVariables() {
+    String table = ".rela.nv.global.init";
+    assertRefused("a whole word", e -> e.putLong(e.rela(table, 0), 4));
+    assertRefused("instructions in code, words in data", e -> e.putInt(e.rela(table, 0) + 8, 0x38));
+    assertRefused("target outside .nv.global.init", e -> e.putLong(e.rela(table, 0) + 16, 1 << 20));
+    assertRefused(
+        "a variable with a first value",
+        e -> e.putInt(e.header(table) + 0x2c, e.section(".nv.global").index()));
+    assertRefused(
+        "relocation over the end",
+        e -> e.putLong(e.rela(table, 0), e.section(".nv.global.init").size() - 4));
   }
 
   @Test
@@ -288,6 +329,17 @@ class MutatedCubinTest {
     assertRefused("function, section=.text.gpuos_op", e -> e.putLong(e.symbol("gpuos_op") + 8, 16));
     assertRefused(
         "function, section=.text.gpuos_op", e -> e.putLong(e.symbol("gpuos_op") + 16, 16));
+    assertRefused(
+        "functions, section=.text.gpuos_op, functions=2",
+        e -> e.putByte(e.symbol("__internal_accurate_pow") + 6, e.section(CODE).index()));
+    assertRefused(
+        "memory of a launch, section=.nv.callgraph",
+        e ->
+            e.putLong(e.header(".nv.callgraph") + 8, 0x42)
+                .putInt(e.header(".nv.callgraph") + 0x2c, e.section(CODE).index()));
+    assertRefused(
+        "variables, section=.nv.global, bytes=1073741824",
+        e -> e.putLong(e.header(".nv.global") + 0x20, 1 << 30));
     assertRefused(
         "memory of a launch, section=.nv.global.init",
         e -> e.putInt(e.header(".nv.global.init") + 4, 1));
