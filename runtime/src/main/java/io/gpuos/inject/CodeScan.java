@@ -16,6 +16,7 @@ final class CodeScan {
   /** The register that holds the return address, by the calling convention. */
   private static final int RETURN_REGISTER = 20;
 
+  private static final int RETURN_IS_ABSOLUTE = 85;
   private static final int NO_REGISTER = 0xff;
   private static final int BAR_ARRIVE = 1;
 
@@ -96,6 +97,7 @@ final class CodeScan {
   private void checkReturn(int at, Instruction instruction) {
     boolean toCaller =
         instruction.bits(24, 8) == RETURN_REGISTER
+            && instruction.bit(RETURN_IS_ABSOLUTE)
             && instruction.bits(16, 8) == 0
             && instruction.bits(32, 49) == 0;
     if (!toCaller) {

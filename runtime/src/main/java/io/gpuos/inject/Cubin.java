@@ -74,6 +74,11 @@ public record Cubin(
       return bytes.toArray(ValueLayout.JAVA_BYTE);
     }
 
+    /** Whether it holds a function. Decided by the name alone; the verifier checks the rest. */
+    boolean isCode() {
+      return name.startsWith(".text.");
+    }
+
     boolean is(long flag) {
       return (flags & flag) != 0;
     }

@@ -65,14 +65,14 @@ final class CubinLinker {
     MemorySegment image = MemorySegment.ofArray(bytes);
     fillWithBranches(image);
     for (Section section : operator.code()) {
-      MemorySegment.copy(section.bytes(), 0, image, place(section), section.size());
+      MemorySegment.copy(section.bytes(), 0, image, offset(section), section.size());
       relocate(image, section, base);
     }
     for (Section section : operator.data()) {
-      MemorySegment.copy(section.bytes(), 0, image, place(section), section.bytes().byteSize());
+      MemorySegment.copy(section.bytes(), 0, image, offset(section), section.bytes().byteSize());
       relocate(image, section, base);
     }
-    return new CodeImage(base, place(operator.code().getFirst()), codeBytes, bytes);
+    return new CodeImage(base, offset(operator.code().getFirst()), codeBytes, bytes);
   }
 
   private void fillWithBranches(MemorySegment image) {
@@ -87,7 +87,7 @@ final class CubinLinker {
     for (Relocation change : operator.cubin().relocations()) {
       if (change.section() == section.index()) {
         RelocationType type = RelocationType.of(change.type()).orElseThrow();
-        long at = place(section) + change.offset();
+        long at = offset(section) + change.offset();
         int target = operator.cubin().symbols().get(change.symbol()).section();
         long address =
             base
@@ -102,7 +102,8 @@ final class CubinLinker {
     }
   }
 
-  private int place(Section section) {
+  /** Offset of {@code section}, which the operator uses, in the image. */
+  int offset(Section section) {
     return places.get(section.index());
   }
 

@@ -100,12 +100,12 @@ public final class CubinReader {
   private void sections() {
     long table = elf.i64(0x28);
     int count = elf.u16(0x3c);
-    elf.slice(table, (long) count * SECTION_BYTES);
     int names = elf.u16(0x3e);
     if (count > MAX_SECTIONS || names >= count) {
       throw malformed(
           "sections", "names", names, "below %d, at most %d".formatted(count, MAX_SECTIONS));
     }
+    elf.slice(table, (long) count * SECTION_BYTES);
     long header = table + (long) names * SECTION_BYTES;
     expect("names of sections", "type", elf.i32(header + 4), SectionTypes.STRINGS);
     long text = elf.i64(header + 0x18);

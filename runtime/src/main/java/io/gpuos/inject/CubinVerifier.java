@@ -30,7 +30,6 @@ import java.util.stream.Collectors;
  */
 final class CubinVerifier {
 
-  private static final String CODE_PREFIX = ".text.";
   private static final long CODE_FLAGS = 0x6;
   private static final long MAX_ALIGNMENT = 4096;
 
@@ -129,7 +128,7 @@ final class CubinVerifier {
   }
 
   private void reach(Section section) {
-    if (section.name().startsWith(CODE_PREFIX)) {
+    if (section.isCode()) {
       functions.put(section.index(), function(section));
     } else {
       checkData(section);

@@ -69,7 +69,8 @@ final class ElfBytes {
   /** {@code at}, when {@code length} bytes from there lie within the file. */
   private long within(long at, long length) {
     if (at < 0 || length < 0 || at > size() || length > size() - at) {
-      throw malformed("range outside the file", "offset", at, "at most " + (size() - length));
+      throw malformed(
+          "range outside the file", "offset", at, "%d bytes within %d".formatted(length, size()));
     }
     return at;
   }

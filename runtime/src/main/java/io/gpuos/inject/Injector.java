@@ -2,9 +2,18 @@ package io.gpuos.inject;
 
 import io.gpuos.error.InjectionException;
 import io.gpuos.error.OutOfMemoryException;
+import java.util.List;
 
 /** Brings compiled operators into device memory: read, verify, link, place. */
 public final class Injector {
+
+  /**
+   * What operators are to be compiled with, besides the register budget: the compiler keeps
+   * literals of doubles in a constant bank on sm_80 otherwise, and those banks belong to the
+   * kernel.
+   */
+  public static final List<String> COMPILE_OPTIONS =
+      List.of("--ptxas-options=--disable-optimizer-constants");
 
   private Injector() {}
 

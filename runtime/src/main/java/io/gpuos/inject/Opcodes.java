@@ -9,8 +9,9 @@ import java.util.Map;
  * it needs.
  *
  * <p>Worked out from what NVRTC 13.3 makes of known source for sm_80, sm_90 and sm_100: every
- * operator the generator can write, and small functions that each use one feature. The names are
- * those of NVIDIA's disassembler.
+ * operator the generator can write, and small functions that each use one feature. A few further
+ * forms of instructions that were seen are listed too: those of the uniform datapath, and with
+ * other sorts of operands. The names are those of NVIDIA's disassembler.
  */
 final class Opcodes {
 
@@ -63,6 +64,7 @@ final class Opcodes {
     0x012, // LOP3
     0x013, // IABS
     0x014, // VABSDIFF
+    0x015, // VABSDIFF4
     0x016, // PRMT
     0x017, // IMNMX
     0x019, // SHF
@@ -86,6 +88,8 @@ final class Opcodes {
     0x034, // HSETP2
     0x035, // HFMA2.MMA
     0x036, // VIADD
+    0x038, // I2I
+    0x039, // I2IP
     0x03e, // F2FP
     0x040, // HMNMX2
     0x045, // I2FP
@@ -140,6 +144,7 @@ final class Opcodes {
     plain(0x389, 0x589, 0x989, 0xf89, 0x3a1, 0x3c4); // SHFL MATCH REDUX
     plain(0x355, 0x356, 0x357, 0x941, 0x942, 0x948, 0x91b); // BMOV BSYNC BREAK WARPSYNC
     plain(0x35d, 0x95d, 0x946); // NANOSLEEP YIELD
+    plain(0x31c); // B2R, the outcome of a barrier that counts
     EXACT.put(LDC, Kind.LOAD_CONSTANT);
     EXACT.put(ULDC, Kind.LOAD_CONSTANT);
     EXACT.put(LDCU, Kind.LOAD_CONSTANT);

@@ -40,7 +40,7 @@ final class RelocationRules {
     if (bytes() > section.size() - change.offset()) {
       throw refused("relocation over the end", bytes() + " bytes before the end");
     }
-    boolean inCode = section.type() == SectionTypes.CODE_OR_DATA;
+    boolean inCode = section.isCode();
     if (inCode == (type.place() == RelocationType.Place.DATA)) {
       throw refused("relocation", "instructions in code, words in data");
     }
@@ -95,7 +95,7 @@ final class RelocationRules {
     if (offset < 0 || offset > target.size()) {
       throw refused("target outside " + target.name(), "an offset up to " + target.size());
     }
-    boolean isCode = target.type() == SectionTypes.CODE_OR_DATA;
+    boolean isCode = target.isCode();
     boolean isCall = type.place() == RelocationType.Place.CALL;
     if (isCall && (offset != 0 || !isCode)) {
       throw refused("call into " + target.name(), "the beginning of a function");
@@ -106,16 +106,16 @@ final class RelocationRules {
     }
   }
 
-  /** Offset of the target in its section, in bytes; may be any number. */
+  /**
+   * Offset of the target in its section, in bytes; may be any number, so it is to be checked. A sum
+   * that overflows is negative: symbols' values are small and not negative.
+   */
   static long targetOffset(Cubin cubin, Section section, Relocation change) {
     long addend = change.addend();
-    if (change.inPlace() && section.type() != SectionTypes.CODE_OR_DATA) {
+    if (change.inPlace() && !section.isCode()) {
       addend = section.bytes().get(ElfBytes.LONG, change.offset());
     }
-    long value = cubin.symbols().get(change.symbol()).value();
-    long offset = value + addend;
-    boolean overflows = ((value ^ offset) & (addend ^ offset)) < 0;
-    return overflows ? -1 : offset;
+    return cubin.symbols().get(change.symbol()).value() + addend;
   }
 
   RuntimeException refused(String rule, String expected) {

@@ -18,12 +18,12 @@ import java.util.Random;
 import java.util.stream.Stream;
 
 /** Kernels by name that exercise the CUDA generator: each function, conversion and reducer. */
-final class DeviceKernels {
+public final class DeviceKernels {
 
   private DeviceKernels() {}
 
   /** One kernel that does nothing but {@code function} on arguments of type {@code type}. */
-  static Kernel single(Function function, DType type) {
+  public static Kernel single(Function function, DType type) {
     Builder builder = new Builder();
     List<Integer> arguments = new ArrayList<>();
     for (DType argument : argumentTypes(function, type)) {
@@ -33,12 +33,12 @@ final class DeviceKernels {
   }
 
   /** Every type {@code function} computes in. */
-  static List<DType> types(Function function) {
+  public static List<DType> types(Function function) {
     return Stream.of(DType.values()).filter(function.typeRule()::accepts).toList();
   }
 
   /** Each function on each of its types, by a name such as {@code add_f32}. */
-  static Map<String, Kernel> functions() {
+  public static Map<String, Kernel> functions() {
     Map<String, Kernel> kernels = new LinkedHashMap<>();
     for (Function function : Function.values()) {
       for (DType type : types(function)) {
@@ -49,7 +49,7 @@ final class DeviceKernels {
   }
 
   /** Each conversion, by a name such as {@code f64_to_i8}. */
-  static Map<String, Kernel> conversions() {
+  public static Map<String, Kernel> conversions() {
     Map<String, Kernel> kernels = new LinkedHashMap<>();
     for (DType from : DType.values()) {
       for (DType to : DType.values()) {
@@ -63,7 +63,7 @@ final class DeviceKernels {
   }
 
   /** All functions on the same arguments of type {@code type}, their results added up. */
-  static Kernel all(List<Function> functions, DType type) {
+  public static Kernel all(List<Function> functions, DType type) {
     Builder b = new Builder();
     List<Integer> inputs = List.of(b.input(type), b.input(type), b.input(type));
     int sum = inputs.getFirst();
@@ -81,7 +81,7 @@ final class DeviceKernels {
   }
 
   /** An input of type {@code from} to every type and on to F64, added up. */
-  static Kernel conversionsFrom(DType from) {
+  public static Kernel conversionsFrom(DType from) {
     Builder b = new Builder();
     int input = b.input(from);
     int sum = b.convert(DType.F64, input);
@@ -93,7 +93,7 @@ final class DeviceKernels {
   }
 
   /** Each reducer on each type it takes, by a name such as {@code sum_bf16}. */
-  static Map<String, Kernel> reductions() {
+  public static Map<String, Kernel> reductions() {
     Map<String, Kernel> kernels = new LinkedHashMap<>();
     for (DType type : DType.values()) {
       for (Reducer reducer : Reducer.values()) {
@@ -112,7 +112,7 @@ final class DeviceKernels {
   }
 
   /** Kernels of several nodes, operands and types. */
-  static Map<String, Kernel> composites() {
+  public static Map<String, Kernel> composites() {
     Map<String, Kernel> kernels = new LinkedHashMap<>();
     kernels.put("fused_relu_f32", fusedRelu());
     kernels.put("two_outputs_mixed", twoOutputs());
@@ -255,7 +255,7 @@ final class DeviceKernels {
     return types;
   }
 
-  static String lower(DType type) {
+  public static String lower(DType type) {
     return type.name().toLowerCase(Locale.ROOT);
   }
 
