@@ -1,5 +1,5 @@
-# Sourced by ./gpuos: runs every test and check, then counts them. Arguments go to Maven, such as
-# -Dtest=NAME or --projects runtime.
+# Sourced by ./gpuos: runs every test and check, then counts them and names the programs whose lack
+# has skipped some. Arguments go to Maven, such as -Dtest=NAME or --projects runtime.
 
 require_maven
 mkdir -p "$root/target"
@@ -29,4 +29,12 @@ find "$root"/*/target/surefire-reports "$root"/*/target/failsafe-reports -name '
         ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : 0 }
     { tests += sum("tests"); failed += sum("failures") + sum("errors"); skipped += sum("skipped") }
     END { printf "tests: run=%d, failed=%d, skipped=%d\n", tests - skipped, failed, skipped }'
+
+# missing PROGRAM TESTS: says so if the program is not installed.
+missing() {
+  command -v "$1" >/dev/null 2>&1 || echo "not installed: $1; skips $2"
+}
+missing spin "the models of lease, publishing and completion"
+missing gcc "the models of lease, publishing and completion"
+missing g++ "device code on the host"
 exit "$tests_status"

@@ -7,6 +7,7 @@ import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -85,6 +86,9 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
         operator < aliases.length ? aliases : java.util.Arrays.copyOf(aliases, operator * 2);
     grown[operator] = code;
     aliases = grown;
+    // Who asks next which task was submitted last must not be told before workers find the code: a
+    // task submitted in between would run the old code, and nobody would wait for it.
+    VarHandle.fullFence();
   }
 
   private static IterationSpace linearSpace(Kernel kernel) {
