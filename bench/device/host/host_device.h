@@ -24,6 +24,8 @@ extern Dim threadIdx, blockIdx, blockDim, gridDim;
 void host_launch(unsigned blocks, unsigned threads, const std::function<void()>& kernel);
 void host_check(bool right, const char* what);
 void host_barrier(int line);
+// Whether all of these bytes belong to one allocation of device memory.
+bool host_owns(unsigned long long at, size_t bytes);
 // Gives `word` to the other lanes of the warp; the word of the lane whose number differs by mask.
 unsigned long long host_exchange(unsigned long long word, int mask);
 
