@@ -25,11 +25,13 @@ template <class T> GPUOS_INLINE T* from_local(local_address at) { return (T*)at;
 template <int BYTES> struct Memory {
   GPUOS_INLINE void load(address at, unsigned* w) {
     host_check(at % BYTES == 0, "misaligned load");
+    host_check(host_owns(at, BYTES), "load outside of allocated memory");
     w[0] = 0;
     std::memcpy(w, (const void*)at, BYTES);
   }
   GPUOS_INLINE void store(address at, const unsigned* w) {
     host_check(at % BYTES == 0, "misaligned store");
+    host_check(host_owns(at, BYTES), "store outside of allocated memory");
     std::memcpy((void*)at, w, BYTES);
   }
 };

@@ -4,6 +4,8 @@
 #include <ucontext.h>
 
 #include <cstdio>
+#include <iterator>
+#include <map>
 #include <vector>
 
 #include "check_run.h"
@@ -23,6 +25,7 @@ struct Fiber {
   unsigned long long word;
 };
 
+std::map<unsigned long long, unsigned long long> allocations;  // begin to end, of device memory
 std::vector<Fiber> fibers;
 std::vector<char> stacks;
 ucontext_t scheduler;
@@ -118,8 +121,20 @@ void host_launch(unsigned blocks, unsigned threads, const std::function<void()>&
   }
 }
 
-void* device_allocate(size_t bytes) { return std::aligned_alloc(256, (bytes + 511) / 256 * 256); }
-void device_free(void* at) { std::free(at); }
+bool host_owns(unsigned long long at, size_t bytes) {
+  auto behind = allocations.upper_bound(at);
+  return behind != allocations.begin() && at + bytes <= std::prev(behind)->second;
+}
+
+void* device_allocate(size_t bytes) {
+  void* at = std::aligned_alloc(256, (bytes + 511) / 256 * 256);
+  allocations[(unsigned long long)at] = (unsigned long long)at + bytes;
+  return at;
+}
+void device_free(void* at) {
+  allocations.erase((unsigned long long)at);
+  std::free(at);
+}
 void device_write(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 void device_read(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 void device_wait(const char*) {}

@@ -24,6 +24,8 @@ extern Dim threadIdx, blockIdx, blockDim, gridDim;
 void host_launch(unsigned blocks, unsigned threads, const std::function<void()>& kernel);
 void host_check(bool right, const char* what);
 void host_barrier(int line);
+// Whether all of these bytes belong to one allocation of device memory.
+bool host_owns(unsigned long long at, size_t bytes);
 // Gives `word` to the other lanes of the warp; the word of the lane whose number differs by mask.
 unsigned long long host_exchange(unsigned long long word, int mask);
 
@@ -64,5 +66,16 @@ inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz((unsigned)x); }
 inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
   return (unsigned)(((unsigned long long)high << 32 | low) >> (shift & 31));
 }
+// The greater of two zeros is +0 on the device; a host takes either.
+template <class T> T host_max(T a, T b) {
+  return a == b ? (std::signbit(a) ? b : a) : a > b || b != b ? a : b;
+}
+template <class T> T host_min(T a, T b) {
+  return a == b ? (std::signbit(a) ? a : b) : a < b || b != b ? a : b;
+}
+#define fmaxf host_max<float>
+#define fmax host_max<double>
+#define fminf host_min<float>
+#define fmin host_min<double>
 inline float rsqrtf(float x) { return (float)(1 / std::sqrt((double)x)); }
 inline double rsqrt(double x) { return (double)(1 / std::sqrt((long double)x)); }

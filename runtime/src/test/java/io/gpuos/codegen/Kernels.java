@@ -14,17 +14,17 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /** Builds kernels node by node; each method returns the number of the node it adds. */
-final class Kernels {
+public final class Kernels {
 
   private final List<Operand> operands = new ArrayList<>();
   private final List<Node> nodes = new ArrayList<>();
 
-  int input(DType type) {
+  public int input(DType type) {
     return operand(Role.INPUT, type);
   }
 
   /** All inputs must come first. */
-  int scalar(DType type) {
+  public int scalar(DType type) {
     return operand(Role.SCALAR, type);
   }
 
@@ -33,30 +33,30 @@ final class Kernels {
     return add(new Node.Load(operands.size() - 1, type));
   }
 
-  int constant(DType type, double value) {
+  public int constant(DType type, double value) {
     long bits = type.isFloating() ? Double.doubleToRawLongBits(value) : (long) value;
     return add(new Node.Constant(type, bits));
   }
 
-  int convert(DType type, int argument) {
+  public int convert(DType type, int argument) {
     return add(new Node.Convert(type, argument));
   }
 
-  int apply(Function function, Integer... arguments) {
+  public int apply(Function function, Integer... arguments) {
     DType type = function.typeRule().result(typeOf(arguments[arguments.length - 1]));
     return add(new Node.Apply(function, type, List.of(arguments)));
   }
 
-  DType typeOf(int node) {
+  public DType typeOf(int node) {
     return nodes.get(node).type();
   }
 
-  int size() {
+  public int size() {
     return nodes.size();
   }
 
   /** One output per node. */
-  Kernel.Elementwise store(int... values) {
+  public Kernel.Elementwise store(int... values) {
     List<Operand> all = new ArrayList<>(operands);
     Arrays.stream(values).forEach(value -> all.add(new Operand(Role.OUTPUT, typeOf(value))));
     List<Store> stores =
@@ -66,7 +66,7 @@ final class Kernels {
     return new Kernel.Elementwise(all, nodes, stores);
   }
 
-  Kernel.Reduction reduce(Reducer reducer, int value, double parameter, DType result) {
+  public Kernel.Reduction reduce(Reducer reducer, int value, double parameter, DType result) {
     List<Operand> all = new ArrayList<>(operands);
     all.add(new Operand(Role.OUTPUT, result));
     return new Kernel.Reduction(all, nodes, reducer, value, parameter);

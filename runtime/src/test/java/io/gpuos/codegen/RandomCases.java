@@ -12,7 +12,7 @@ import java.util.Random;
 import java.util.stream.Stream;
 
 /** Random shapes, layouts and expressions, the same for the same seed. */
-final class RandomCases {
+public final class RandomCases {
 
   /** Functions whose value is exact in every type, so that any expression can be compared. */
   private static final List<Function> EXACT =
@@ -62,11 +62,11 @@ final class RandomCases {
 
   private final Random random;
 
-  RandomCases(long seed) {
+  public RandomCases(long seed) {
     this.random = new Random(seed);
   }
 
-  Random random() {
+  public Random random() {
     return random;
   }
 
@@ -122,7 +122,7 @@ final class RandomCases {
   }
 
   /** Operands of random types, and nodes over them until there are that many; 1 or 2 outputs. */
-  Kernel.Elementwise elementwise(int inputs, int scalars, int nodes) {
+  public Kernel.Elementwise elementwise(int inputs, int scalars, int nodes) {
     Kernels kernels = new Kernels();
     for (int i = 0; i < inputs; i++) {
       kernels.input(type());
