@@ -2,6 +2,7 @@ package io.gpuos.device.cuda;
 
 import io.gpuos.codegen.CudaGenerator;
 import io.gpuos.driver.CudaContext;
+import io.gpuos.inject.Injector;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileRequest;
@@ -86,6 +87,7 @@ final class CudaOperators implements AutoCloseable {
   /** What is compiled for an operator: a function the running kernel can call. */
   static CompileRequest operatorRequest(String source, String architecture, String... more) {
     List<String> options = with("--maxrregcount=" + WorkerKernel.REGISTERS);
+    options.addAll(Injector.COMPILE_OPTIONS);
     options.addAll(List.of(more));
     return new CompileRequest(source, DeviceSources.headers(), options, architecture);
   }
