@@ -12,6 +12,9 @@ import io.gpuos.layout.DType;
  */
 final class CudaWeights {
 
+  /** Unknown; as of something long, whose code is not repeated. */
+  private static final int FOREIGN = 100;
+
   private CudaWeights() {}
 
   /** Sum over the nodes, and the fold of a reduction; at least 1. */
@@ -35,6 +38,7 @@ final class CudaWeights {
     return switch (node) {
       case Node.Load _, Node.Constant _ -> 0;
       case Node.Convert _ -> 2;
+      case Node.Foreign _ -> FOREIGN;
       case Node.Apply apply -> {
         DType computed = kernel.nodes().get(apply.arguments().getLast()).type();
         yield switch (computed) {

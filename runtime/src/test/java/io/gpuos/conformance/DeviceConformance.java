@@ -26,7 +26,8 @@ abstract class DeviceConformance
         OrderingConformance,
         ThreadConformance,
         ErrorConformance,
-        MemoryConformance {
+        MemoryConformance,
+        LiveConformance {
 
   private final String device;
   private Gpuos shared;

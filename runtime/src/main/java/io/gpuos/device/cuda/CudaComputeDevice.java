@@ -11,6 +11,7 @@ import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
+import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
@@ -21,6 +22,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Optional;
 
 /** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
 public final class CudaComputeDevice implements ComputeDevice {
@@ -49,6 +51,13 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final String architecture;
   private final int workers;
   private final PlatformThreads threads;
+
+  /**
+   * For aliases only. Whoever turns one holds the operator table, which calls that run in {@link
+   * #threads} may be waiting for.
+   */
+  private final PlatformThreads turns;
+
   private final CudaStream copies;
   private final SpaceTable spaces;
   private final WorkerMemory memory;
@@ -117,6 +126,7 @@ public final class CudaComputeDevice implements ComputeDevice {
             ? settings.workers()
             : multiprocessors * BLOCKS_PER_MULTIPROCESSOR - 1;
     threads = new PlatformThreads(context);
+    turns = new PlatformThreads(context);
     try {
       copies = context.newStream();
       parts.push(this::closeCopies);
@@ -140,6 +150,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     } catch (Throwable failure) {
       parts.closeAfter(failure);
       threads.close();
+      turns.close();
       throw failure;
     }
   }
@@ -150,7 +161,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     OperatorTable<Long> table =
         new OperatorTable<>(
             WorkerMemory.MAX_OPERATORS,
-            aliases,
+            (operator, address) -> turns.run(() -> aliases.turn(operator, address)),
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
     CodeLoader loader =
@@ -211,6 +222,22 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public int operator(Kernel source) {
     return threads.call(() -> operators.install(source));
+  }
+
+  @Override
+  public <B extends NamedOperator.Body> NamedOperator<B, ?> named(
+      String operator, B first, String origin) {
+    return new NamedOperator<>(
+        operator,
+        first,
+        origin,
+        operators.table(),
+        source -> threads.call(() -> operators.code(source)));
+  }
+
+  @Override
+  public Optional<String> architecture() {
+    return Optional.of(architecture);
   }
 
   @Override
@@ -307,6 +334,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       threads.run(parts::close);
     } finally {
       threads.close();
+      turns.close();
       compiler.close();
       context.close();
     }

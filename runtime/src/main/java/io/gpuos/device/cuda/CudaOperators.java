@@ -11,6 +11,8 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 
 /**
  * The operators of a CUDA device: compiles them, has their code brought in, and gives them numbers.
@@ -25,8 +27,12 @@ final class CudaOperators implements AutoCloseable {
   private final String architecture;
   private final CodeLoader loader;
   private final OperatorTable<Long> table;
+  private final AtomicInteger loads = new AtomicInteger();
   private final Map<String, String> headers = DeviceSources.headers();
   private final Map<Kernel, CompletableFuture<Integer>> numbers = new ConcurrentHashMap<>();
+
+  /** Code is never unloaded, so what was brought in once serves whoever needs it again. */
+  private final Map<Kernel, CompletableFuture<Long>> addresses = new ConcurrentHashMap<>();
 
   /**
    * @param table of addresses
@@ -75,26 +81,44 @@ final class CudaOperators implements AutoCloseable {
 
   /** Number of the operator that computes {@code kernel}; brings it in at the first call. */
   int install(Kernel kernel) {
-    CompletableFuture<Integer> mine = new CompletableFuture<>();
-    CompletableFuture<Integer> first = numbers.putIfAbsent(kernel, mine);
+    return once(
+        numbers,
+        kernel,
+        () -> table.add("gpuos_op_" + (table.size() + 1), code(kernel), "compiled"));
+  }
+
+  /** Address of the code of {@code kernel}; compiles it and brings it in at the first call. */
+  long code(Kernel kernel) {
+    return once(addresses, kernel, () -> bringIn(kernel));
+  }
+
+  private long bringIn(Kernel kernel) {
+    String source = CudaGenerator.render(kernel);
+    byte[] cubin = join(compiler.compile(operatorRequest(source, headers, architecture)));
+    return loader.load("gpuos_code_" + loads.incrementAndGet(), cubin);
+  }
+
+  /** What {@code make} made for the kernel, by the first who asks. */
+  private static <T> T once(
+      Map<Kernel, CompletableFuture<T>> made, Kernel kernel, Supplier<T> make) {
+    CompletableFuture<T> mine = new CompletableFuture<>();
+    CompletableFuture<T> first = made.putIfAbsent(kernel, mine);
     if (first != null) {
       return join(first);
     }
     try {
-      mine.complete(bringIn(kernel));
+      mine.complete(make.get());
     } catch (Throwable failure) {
       // Who asks after this tries again.
-      numbers.remove(kernel, mine);
+      made.remove(kernel, mine);
       mine.completeExceptionally(failure);
     }
     return join(mine);
   }
 
-  private int bringIn(Kernel kernel) {
-    String source = CudaGenerator.render(kernel);
-    byte[] cubin = join(compiler.compile(operatorRequest(source, headers, architecture)));
-    String name = "gpuos_op_" + (table.size() + 1);
-    return table.add(name, loader.load(name, cubin), "compiled");
+  /** Generations and aliases of the operators. */
+  OperatorTable<Long> table() {
+    return table;
   }
 
   static <T> T join(CompletableFuture<T> future) {
