@@ -137,6 +137,26 @@ public final class CudaOperator {
     return new Expr.Foreign(function, Arrays.asList(arguments));
   }
 
+  /**
+   * Type and shape of the result.
+   *
+   * @param types of the inputs, in order
+   * @throws io.gpuos.error.DTypeException if one has another type than declared
+   * @throws io.gpuos.error.ShapeException if the shapes do not broadcast
+   */
+  public TensorType result(List<TensorType> types) {
+    if (types.size() != function.arity()) {
+      throw new ExpressionException(
+          "number of inputs: operator=%s, inputs=%d, expected=%d"
+              .formatted(this, types.size(), function.arity()));
+    }
+    SequencedMap<String, TensorType> named = new LinkedHashMap<>();
+    for (TensorType type : types) {
+      named.put(inputs().get(named.size()), type);
+    }
+    return definition().result(named);
+  }
+
   /** What runs when the operator is injected. */
   Definition definition() {
     return Definition.of(name, call(inputs().stream().map(Expr::input).toArray(Expr[]::new)));

@@ -19,7 +19,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 
-/** The arrays that a command reads and writes, for commands that compute over {@code .npy} files. */
+/**
+ * The arrays that a command reads and writes, for commands that compute over {@code .npy} files.
+ */
 final class ArrayFiles {
 
   /** An array read or written, as the JSON document shows it. */

@@ -1,5 +1,6 @@
 package io.gpuos.cli;
 
+import io.gpuos.Call;
 import io.gpuos.CudaOperator;
 import io.gpuos.Gpuos;
 import io.gpuos.LiveOperator;
@@ -18,7 +19,6 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -26,7 +26,9 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code gpuos inject}: an operator in CUDA C++, compiled, checked, and run where there is a GPU. */
+/**
+ * {@code gpuos inject}: an operator in CUDA C++, compiled, checked, and run where there is a GPU.
+ */
 @Command(
     name = "inject",
     description = {
@@ -78,13 +80,21 @@ final class InjectCommand implements Callable<Integer> {
   @Option(
       names = "--arch",
       paramLabel = "ARCHITECTURE",
-      description = "What to compile for without a GPU: " + CudaOperator.DEFAULT_ARCHITECTURE
-          + " by default.")
+      description =
+          "What to compile for without a GPU: "
+              + CudaOperator.DEFAULT_ARCHITECTURE
+              + " by default.")
   private Optional<String> architecture;
 
   @Mixin private DeviceOptions device;
   @Mixin private OutputOptions output;
 
+  /**
+   * What became of the operator.
+   *
+   * @param device the one asked for, or none if it is only compiled
+   * @param ran whether there are outputs; without a CUDA device there are none
+   */
   private record Result(
       String operator,
       String signature,
@@ -93,15 +103,67 @@ final class InjectCommand implements Callable<Integer> {
       String compiler,
       int cubinBytes,
       double compileUs,
-      String device,
+      Optional<String> device,
       boolean ran,
       List<Array> inputs,
       List<Array> outputs,
-      OptionalDouble injectUs,
-      OptionalDouble runUs) {}
+      Optional<Double> injectUs,
+      Optional<Double> runUs) {
 
-  /** What is known of an operator that was compiled. */
-  private record Compiled(String architecture, int bytes, double micros) {}
+    /** Of an operator that was compiled, and nothing more. */
+    static Result of(CudaOperator operator, Path file, String architecture) {
+      long begin = System.nanoTime();
+      int bytes = operator.compile(architecture).length;
+      return new Result(
+          operator.name(),
+          operator.signature(),
+          file,
+          architecture,
+          "NVRTC " + Nvrtc.open().version(),
+          bytes,
+          micros(begin),
+          Optional.empty(),
+          false,
+          List.of(),
+          List.of(),
+          Optional.empty(),
+          Optional.empty());
+    }
+
+    Result on(Gpuos gpu, List<Array> read) {
+      return new Result(
+          operator,
+          signature,
+          file,
+          architecture,
+          compiler,
+          cubinBytes,
+          compileUs,
+          Optional.of(gpu.device().name()),
+          false,
+          read,
+          outputs,
+          injectUs,
+          runUs);
+    }
+
+    Result ran(List<Array> written, double inject, double run) {
+      return new Result(
+          operator,
+          signature,
+          file,
+          architecture,
+          compiler,
+          cubinBytes,
+          compileUs,
+          device,
+          true,
+          inputs,
+          written,
+          Optional.of(inject),
+          Optional.of(run));
+    }
+  }
 
   @Override
   public Integer call() {
@@ -112,70 +174,98 @@ final class InjectCommand implements Callable<Integer> {
     }
     try {
       if (out.isEmpty()) {
-        compileOnly(operator);
+        print(Result.of(operator, file, architecture.orElse(CudaOperator.DEFAULT_ARCHITECTURE)));
       } else {
         run(operator, out.get());
       }
     } catch (CompileException e) {
-      // The first line is printed as for every error; here the rest of the log is wanted too.
+      // The first line is printed as for every error; of a source one wants the rest too.
       e.getMessage().lines().skip(1).forEach(output.err()::println);
       throw e;
     }
     return Main.EXIT_OK;
   }
 
-  private void compileOnly(CudaOperator operator) {
-    Compiled compiled =
-        compile(operator, architecture.orElse(CudaOperator.DEFAULT_ARCHITECTURE));
-    print(result(operator, compiled, "none", List.of()));
-  }
-
-  private static Compiled compile(CudaOperator operator, String architecture) {
-    long begin = System.nanoTime();
-    byte[] cubin = operator.compile(architecture);
-    return new Compiled(architecture, cubin.length, (System.nanoTime() - begin) / 1e3);
-  }
-
-  private Result result(
-      CudaOperator operator, Compiled compiled, String deviceName, List<Array> read) {
-    return new Result(
-        operator.name(),
-        operator.signature(),
-        file,
-        compiled.architecture(),
-        "NVRTC " + Nvrtc.open().version(),
-        compiled.bytes(),
-        compiled.micros(),
-        deviceName,
-        false,
-        read,
-        List.of(),
-        OptionalDouble.empty(),
-        OptionalDouble.empty());
-  }
-
   private void run(CudaOperator operator, Path target) {
     SequencedMap<String, Path> files =
-        ArrayFiles.inputs(inputs, operator.inputs(), "operator=" + operator);
+        ArrayFiles.inputs(inputs, operator.inputs(), "operator=" + operator.name());
     try (Arena arena = Arena.ofConfined()) {
       SequencedMap<String, NpyArray> arrays = ArrayFiles.read(files, arena);
       TensorType type = operator.result(List.copyOf(ArrayFiles.types(arrays).values()));
       NpyFile.requireWritable(target, type.dtype());
       try (Gpuos gpu = device.open()) {
-        Optional<String> native_ = gpu.device().architecture();
-        Compiled compiled =
-            compile(
-                operator,
-                native_.or(() -> architecture).orElse(CudaOperator.DEFAULT_ARCHITECTURE));
-        Result checked =
-            result(
-                operator, compiled, gpu.device().name(), ArrayFiles.describe(files, arrays));
-        if (native_.isEmpty()) {
-          print(checked);
-          throw needsCuda(operator, gpu);
+        Result compiled =
+            Result.of(operator, file, architectureFor(gpu))
+                .on(gpu, ArrayFiles.describe(files, arrays));
+        if (gpu.device().architecture().isEmpty()) {
+          print(compiled);
+          throw new DeviceUnavailableException(
+              "operator needs a CUDA device: operator=%s, device=%s, expected=--device cuda:N on a machine with a GPU; it was compiled for %s and not run"
+                  .formatted(operator.name(), gpu.device().name(), compiled.architecture()));
         }
-        print(run(gpu, operator, arrays, type, target, checked));
+        print(run(gpu, operator, arrays, type, target, compiled));
       }
+    }
+  }
+
+  /** The device's own if it has one: nothing else runs on it. */
+  private String architectureFor(Gpuos gpu) {
+    Optional<String> own = gpu.device().architecture();
+    if (own.isPresent() && architecture.isPresent() && !own.equals(architecture)) {
+      throw new InvalidInputException(
+          "architecture of another device: --arch=%s, device=%s, expected=%s; leave out --out to compile only"
+              .formatted(architecture.get(), gpu.device().name(), own.get()));
+    }
+    return own.or(() -> architecture).orElse(CudaOperator.DEFAULT_ARCHITECTURE);
+  }
+
+  private static Result run(
+      Gpuos gpu,
+      CudaOperator operator,
+      SequencedMap<String, NpyArray> arrays,
+      TensorType type,
+      Path target,
+      Result compiled) {
+    Tensor[] tensors = ArrayFiles.upload(gpu, arrays);
+    Tensor result =
+        gpu.empty(type.dtype(), type.shape().stream().mapToLong(Long::longValue).toArray());
+    long begin = System.nanoTime();
+    LiveOperator live = gpu.inject(operator);
+    try (Call call = gpu.prepare(live.operator(), result, tensors)) {
+      double injected = micros(begin);
+      long start = System.nanoTime();
+      call.run();
+      double ran = micros(start);
+      return compiled.ran(ArrayFiles.write(List.of(target), List.of(result)), injected, ran);
+    }
+  }
+
+  private static double micros(long beginNanos) {
+    return (System.nanoTime() - beginNanos) / 1e3;
+  }
+
+  private void print(Result result) {
+    output.print(result, text -> print(result, text));
+  }
+
+  private static void print(Result result, PrintWriter text) {
+    text.println("%s: %s".formatted(result.operator(), result.signature()));
+    text.println(
+        "compiled for %s by %s: %d bytes in %s us"
+            .formatted(
+                result.architecture(),
+                result.compiler(),
+                result.cubinBytes(),
+                Units.digits(result.compileUs())));
+    for (Array array : result.outputs()) {
+      text.println(
+          "wrote %s %s, injected into %s in %s us, computed in %s us"
+              .formatted(
+                  array.file(),
+                  TensorType.of(array.dtype(), array.shape()),
+                  result.device().orElseThrow(),
+                  Units.digits(result.injectUs().orElseThrow()),
+                  Units.digits(result.runUs().orElseThrow())));
     }
   }
 }
