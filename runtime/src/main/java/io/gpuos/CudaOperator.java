@@ -157,6 +157,13 @@ public final class CudaOperator {
     return definition().result(named);
   }
 
+  /** Types of the inputs, by name; the shapes stand for any. */
+  SequencedMap<String, TensorType> types() {
+    SequencedMap<String, TensorType> types = new LinkedHashMap<>();
+    function.parameters().forEach(p -> types.put(p.name(), TensorType.of(p.type(), 1)));
+    return types;
+  }
+
   /** What runs when the operator is injected. */
   Definition definition() {
     return Definition.of(name, call(inputs().stream().map(Expr::input).toArray(Expr[]::new)));
@@ -177,9 +184,7 @@ public final class CudaOperator {
    * @throws io.gpuos.error.DeviceUnavailableException if NVRTC is not there
    */
   public byte[] compile(String architecture) {
-    SequencedMap<String, TensorType> types = new LinkedHashMap<>();
-    function.parameters().forEach(p -> types.put(p.name(), TensorType.of(p.type(), 1)));
-    ExpressionPlan.Step step = definition().step(name, types, function.result());
+    ExpressionPlan.Step step = definition().step(name, types(), function.result());
     return OperatorCompiler.compile(step.kernel(), architecture);
   }
 

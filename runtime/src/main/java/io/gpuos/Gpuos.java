@@ -25,6 +25,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiConsumer;
 
 /**
  * A runtime on one device: memory, resident workers, and the operators they have learned. Open one
@@ -265,7 +266,7 @@ public final class Gpuos implements AutoCloseable {
           "number of results: operator=%s, results=%d, expected=1; inject each under a name of its own"
               .formatted(name, outputs.size()));
     }
-    return inject(name, Definition.of(name, outputs.getFirst()), expression);
+    return inject(name, Definition.of(name, outputs.getFirst()), expression, (_, _) -> {});
   }
 
   /**
@@ -279,20 +280,41 @@ public final class Gpuos implements AutoCloseable {
    */
   public LiveOperator inject(CudaOperator operator) {
     checkOpen();
-    operator.compile(device.architecture().orElse(CudaOperator.DEFAULT_ARCHITECTURE));
-    return inject(operator.name(), operator.definition(), operator.origin());
+    boolean runs = device.architecture().isPresent();
+    if (!runs) {
+      operator.compile(CudaOperator.DEFAULT_ARCHITECTURE);
+    }
+    return inject(
+        operator.name(),
+        operator.definition(),
+        operator.origin(),
+        (target, definition) -> {
+          if (runs) {
+            target.check(definition, operator.types());
+          }
+        });
   }
 
-  private LiveOperator inject(String name, Definition definition, String origin) {
+  /**
+   * @param check refuses a definition before anything has changed
+   */
+  private LiveOperator inject(
+      String name,
+      Definition definition,
+      String origin,
+      BiConsumer<LiveOperator, Definition> check) {
     LiveOperator known = live.get(name);
     if (known == null) {
       LiveOperator first = new LiveOperator(this, name, definition, origin);
+      check.accept(first, definition);
       known = live.putIfAbsent(name, first);
       if (known == null) {
         return first;
       }
     }
-    known.publish(definition, origin);
+    Definition fitting = known.fitting(definition);
+    check.accept(known, fitting);
+    known.publish(fitting, origin);
     return known;
   }
 

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.regex.Pattern;
@@ -142,10 +143,23 @@ public final class LiveOperator {
     return drained;
   }
 
-  /** Publishes another generation. */
+  /** What a generation of this operator has to be, if it is one. */
+  Definition fitting(Definition definition) {
+    return definition.requireSameForm(name, definition());
+  }
+
+  /** Compiles a definition for types of its inputs and changes nothing. */
+  void check(Definition definition, Map<String, TensorType> types) {
+    SequencedMap<String, TensorType> inputs = new LinkedHashMap<>();
+    definition.inputs().forEach(input -> inputs.put(input, types.get(input)));
+    DType result = definition.result(inputs).dtype();
+    generations.check(
+        new Body(name, definition), variant(List.copyOf(inputs.values()), result, result));
+  }
+
+  /** Publishes another generation, which {@link #fitting} has accepted. */
   void publish(Definition definition, String origin) {
-    Definition replacement = definition.requireSameForm(name, definition());
-    generations.publish(new Body(name, replacement), origin);
+    generations.publish(new Body(name, definition), origin);
   }
 
   Gpuos runtime() {
@@ -158,8 +172,11 @@ public final class LiveOperator {
 
   /** Number of the logical operator for inputs and an output of these types. */
   int number(List<TensorType> inputs, DType result, DType stored) {
-    return generations.number(
-        new Variant(inputs.stream().map(this::representative).toList(), result, stored));
+    return generations.number(variant(inputs, result, stored));
+  }
+
+  private Variant variant(List<TensorType> inputs, DType result, DType stored) {
+    return new Variant(inputs.stream().map(this::representative).toList(), result, stored);
   }
 
   /** Types depend on whether a tensor has dimensions, and on nothing else of its shape. */

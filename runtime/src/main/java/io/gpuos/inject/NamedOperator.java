@@ -176,6 +176,16 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
   }
 
   /**
+   * Compiles {@code body} for a variant and changes nothing, so that an error shows first. A device
+   * that keeps its code need not compile it again.
+   *
+   * @throws GpuosException if it is refused
+   */
+  public void check(B body, Variant variant) {
+    C _ = source.code(body.kernel(variant));
+  }
+
+  /**
    * Publishes another generation: tasks submitted after the return run {@code body}, in every
    * variant.
    *

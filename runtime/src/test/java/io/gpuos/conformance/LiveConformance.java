@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.Batch;
 import io.gpuos.Call;
+import io.gpuos.CudaOperator;
 import io.gpuos.Gpuos;
 import io.gpuos.LiveOperator;
 import io.gpuos.Operator;
@@ -17,10 +19,13 @@ import io.gpuos.Submission;
 import io.gpuos.Tensor;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.error.ClosedException;
+import io.gpuos.error.CompileException;
 import io.gpuos.error.DTypeException;
+import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.InvalidInputException;
 import io.gpuos.error.TransitionException;
+import io.gpuos.ir.Expr;
 import io.gpuos.layout.DType;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -465,6 +470,109 @@ interface LiveConformance extends Target {
       gpu.inject("f", "x + 4");
       assertEquals(2, f.rollback());
       assertEquals(10, first(gpu, f.operator(), floats));
+    }
+  }
+
+  // ---- CUDA C++
+
+  String SWISH =
+      """
+      #define ONE 1.0f
+      __device__ float swish(float x, float beta) {
+        return x / (ONE + expf(-beta * x));
+      }
+      """;
+
+  private static CudaOperator cudaSwish(String name) {
+    return CudaOperator.of(name, SWISH, "f32 swish(f32 x, f32 beta)");
+  }
+
+  /** Where CUDA C++ runs, it is an operator like any other; elsewhere only running is refused. */
+  @Test
+  default void shouldRunCudaSources() {
+    try (Gpuos gpu = open(DeviceSettings.defaults());
+        Tensor x = gpu.tensor(new float[] {-1, 0, 2, 3, 4, 5}, 2, 3);
+        Tensor beta = gpu.tensor(new float[] {1, 2}, 2, 1)) {
+      LiveOperator swish = gpu.inject(cudaSwish("swish"));
+      assertEquals(List.of("x", "beta"), swish.inputs());
+      assertEquals("swish.cu: f32 swish(f32 x, f32 beta)", swish.origin());
+      if (gpu.device().architecture().isEmpty()) {
+        refused(
+            DeviceUnavailableException.class,
+            () -> gpu.run(swish.operator(), x, beta),
+            "operator needs a CUDA device: operator=f32 swish(f32 x, f32 beta)");
+        refused(
+            DeviceUnavailableException.class,
+            () -> gpu.run(Operator.of(cudaSwish("s").call(Expr.input("x"), Expr.of(1.0))), x));
+        goesOn(gpu);
+        return;
+      }
+      try (Tensor view = x.transpose(0, 1);
+          Tensor betas = beta.transpose(0, 1);
+          Tensor y = gpu.run(swish.operator(), view, betas);
+          Tensor z = gpu.run(Operator.of("x * 1 / (1 + exp(-beta * x))"), view, betas)) {
+        assertArrayEquals(z.toFloats(), y.toFloats(), 1e-5f);
+      }
+      try (Tensor wide = gpu.tensor(new double[] {1})) {
+        refused(DTypeException.class, () -> gpu.run(swish.operator(), wide, beta), "x=f64");
+      }
+      gpu.inject("swish", "x + beta");
+      assertEquals(0, first(gpu, swish.operator(), x, beta));
+      swish.rollback();
+      assertEquals(-0.2689414f, first(gpu, swish.operator(), x, beta), 1e-5f);
+    }
+  }
+
+  /** A definition that this device cannot run, or that does not compile, replaces nothing. */
+  @Test
+  default void shouldRefuseCudaSourcesThatCannotReplace() {
+    try (Gpuos gpu = open(DeviceSettings.defaults());
+        Tensor x = gpu.tensor(new float[] {3});
+        Tensor beta = gpu.tensor(new float[] {4})) {
+      LiveOperator swish = gpu.inject("swish", "x * beta");
+      assertEquals(12, first(gpu, swish.operator(), x, beta));
+      CompileException broken =
+          assertThrows(
+              CompileException.class,
+              () ->
+                  gpu.inject(
+                      CudaOperator.of(
+                          "swish",
+                          "float swish(float x, float beta) {\n  return gamma;\n}",
+                          "f32 swish(f32 x, f32 beta)")));
+      String message = broken.getMessage();
+      assertTrue(message.contains("file=swish.cu, line=2, error=identifier"), message);
+      assertTrue(message.contains("return gamma;"), "the log is missing: " + message);
+      refused(
+          DTypeException.class,
+          () ->
+              gpu.inject(
+                  CudaOperator.of(
+                      "swish",
+                      "double swish(double x, double beta) { return x; }",
+                      "f64 swish(f64 x, f64 beta)")),
+          "x=f32");
+      if (gpu.device().architecture().isEmpty()) {
+        refused(DeviceUnavailableException.class, () -> gpu.inject(cudaSwish("swish")), "swish");
+      }
+      assertEquals(1, swish.generation());
+      assertEquals(12, first(gpu, swish.operator(), x, beta));
+    }
+  }
+
+  /** What was never run on this device is no obstacle to what replaces it. */
+  @Test
+  default void shouldReplaceCudaSources() {
+    try (Gpuos gpu = open(DeviceSettings.defaults());
+        Tensor x = gpu.tensor(new float[] {3});
+        Tensor beta = gpu.tensor(new float[] {4})) {
+      LiveOperator swish = gpu.inject(cudaSwish("mine"));
+      gpu.inject("mine", "x * beta");
+      assertEquals(12, first(gpu, swish.operator(), x, beta));
+      if (gpu.device().architecture().isEmpty()) {
+        refused(TransitionException.class, swish::rollback, "no way back", "needs a CUDA device");
+        assertEquals(12, first(gpu, swish.operator(), x, beta));
+      }
     }
   }
 
