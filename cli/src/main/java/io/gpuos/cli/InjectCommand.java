@@ -193,7 +193,7 @@ final class InjectCommand implements Callable<Integer> {
       SequencedMap<String, NpyArray> arrays = ArrayFiles.read(files, arena);
       TensorType type = operator.result(List.copyOf(ArrayFiles.types(arrays).values()));
       NpyFile.requireWritable(target, type.dtype());
-      try (Gpuos gpu = device.open()) {
+      try (Gpuos gpu = open(operator)) {
         Result compiled =
             Result.of(operator, file, architectureFor(gpu))
                 .on(gpu, ArrayFiles.describe(files, arrays));
@@ -205,6 +205,16 @@ final class InjectCommand implements Callable<Integer> {
         }
         print(run(gpu, operator, arrays, type, target, compiled));
       }
+    }
+  }
+
+  /** Opens the device; where it is not there, the operator is compiled before that is said. */
+  private Gpuos open(CudaOperator operator) {
+    try {
+      return device.open();
+    } catch (DeviceUnavailableException e) {
+      print(Result.of(operator, file, architecture.orElse(CudaOperator.DEFAULT_ARCHITECTURE)));
+      throw e;
     }
   }
 

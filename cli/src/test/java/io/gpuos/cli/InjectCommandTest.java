@@ -130,6 +130,26 @@ class InjectCommandTest {
   }
 
   @Test
+  void shouldCompileForADeviceThatIsNotThere() {
+    Path x = save("x", DType.F32, 1);
+    Program.Result result =
+        Command.run(
+            "inject",
+            write(SWISH),
+            "--in",
+            "x=" + x,
+            "--in",
+            "beta=" + x,
+            "--out",
+            out,
+            "--device",
+            "cuda:4711");
+    assertEquals(2, result.exitCode());
+    assertTrue(result.out().contains("compiled for sm_90"), result::out);
+    assertTrue(result.err().matches("gpuos: [^\\n]*=[^\\n]*\\R"), result::err);
+  }
+
+  @Test
   void shouldPrintTheCompilersLogAndTheLine() {
     Path source = write("// gpuos: f32 f(f32 x)\nfloat f(float x) {\n  return y;\n}\n");
     Program.Result result = Command.run("inject", source);

@@ -46,9 +46,10 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
     /**
      * Compiles {@code kernel} and brings it to where workers can run it; no task does yet.
      *
+     * @param name of the operator, for messages
      * @throws GpuosException if it is refused
      */
-    C code(Kernel kernel);
+    C code(String name, Kernel kernel);
   }
 
   /**
@@ -145,12 +146,12 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
       now = current;
       before = previous;
     }
-    C code = source.code(now.body().kernel(variant));
+    C code = source.code(name, now.body().kernel(variant));
     C codeBefore = null;
     GpuosException noWayBack = null;
     if (before != null) {
       try {
-        codeBefore = source.code(before.body().kernel(variant));
+        codeBefore = source.code(name, before.body().kernel(variant));
       } catch (GpuosException refused) {
         noWayBack = refused;
       }
@@ -182,7 +183,7 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
    * @throws GpuosException if it is refused
    */
   public void check(B body, Variant variant) {
-    C _ = source.code(body.kernel(variant));
+    C _ = source.code(name, body.kernel(variant));
   }
 
   /**
@@ -200,7 +201,7 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
       List<Instance> all = List.copyOf(instances.values());
       List<C> codes = new ArrayList<>();
       for (Instance instance : all) {
-        codes.add(source.code(body.kernel(instance.variant)));
+        codes.add(source.code(name, body.kernel(instance.variant)));
       }
       while (true) {
         all.forEach(instance -> table.awaitTransition(instance.number));

@@ -27,7 +27,8 @@ abstract class DeviceConformance
         ThreadConformance,
         ErrorConformance,
         MemoryConformance,
-        LiveConformance {
+        LiveConformance,
+        LiveThreadConformance {
 
   private final String device;
   private Gpuos shared;

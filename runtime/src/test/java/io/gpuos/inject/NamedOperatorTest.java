@@ -20,6 +20,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -64,6 +65,9 @@ class NamedOperatorTest {
   private volatile long completed;
   private volatile Runnable whileCompiling = () -> {};
 
+  /** Runs once, at the end of a wait. */
+  private final AtomicReference<Runnable> afterWaiting = new AtomicReference<>(() -> {});
+
   private final OperatorTable.Progress progress =
       new OperatorTable.Progress() {
         @Override
@@ -84,6 +88,7 @@ class NamedOperatorTest {
             }
             Thread.onSpinWait();
           }
+          afterWaiting.getAndSet(() -> {}).run();
           return true;
         }
       };
@@ -106,7 +111,8 @@ class NamedOperatorTest {
     aliases[number] = code;
   }
 
-  private String code(Kernel kernel) {
+  private String code(String name, Kernel kernel) {
+    assertEquals("f", name);
     long number = ((Kernel.Node.Constant) kernel.nodes().getFirst()).bits();
     String code = kernel.operands().getFirst().type() + " " + number;
     whileCompiling.run();
@@ -128,9 +134,7 @@ class NamedOperatorTest {
     assertEquals(f32, operator.number(F32));
     assertEquals("F32 2", aliases[f32]);
     assertEquals("F64 2", aliases[f64]);
-    assertEquals(
-        List.of("F32 1", "F64 1", "F32 2", "F64 2"),
-        compiled.stream().sorted(java.util.Comparator.comparing(c -> c.charAt(4))).toList());
+    assertEquals(List.of("F32 1", "F32 2", "F64 1", "F64 2"), compiled.stream().sorted().toList());
   }
 
   @Test
@@ -266,6 +270,33 @@ class NamedOperatorTest {
     assertEquals(3, third.get(10, TimeUnit.SECONDS));
     assertEquals("F32 3", aliases[f32]);
     assertEquals(1, patient.rollback());
+  }
+
+  /** A rollback between the end of the wait and the turn begins another transition. */
+  @Test
+  void shouldWaitAgainAfterARollbackInTheLastMoment() throws Exception {
+    NamedOperator<Body, String> patient = operator(table(TimeUnit.SECONDS.toNanos(20)));
+    int f32 = patient.number(F32);
+    patient.publish(new Body("2"), "two");
+    CountDownLatch rolledBack = new CountDownLatch(1);
+    afterWaiting.set(
+        () -> {
+          submitted = 5;
+          patient.rollback();
+          rolledBack.countDown();
+        });
+    CompletableFuture<Integer> third =
+        CompletableFuture.supplyAsync(() -> patient.publish(new Body("3"), "three"));
+    await(rolledBack);
+    assertThrows(Exception.class, () -> third.get(30, TimeUnit.MILLISECONDS));
+    // It waits without keeping others out.
+    CompletableFuture<Integer> current =
+        CompletableFuture.supplyAsync(
+            () -> patient.current().number(), Thread.ofPlatform().daemon()::start);
+    assertEquals(1, current.get(5, TimeUnit.SECONDS));
+    completed = 5;
+    assertEquals(3, third.get(10, TimeUnit.SECONDS));
+    assertEquals("F32 3", aliases[f32]);
   }
 
   /** The generation that a variant was compiled for may be rolled back before it is there. */

@@ -114,7 +114,8 @@ public final class CpuDevice implements ComputeDevice {
   @Override
   public <B extends NamedOperator.Body> NamedOperator<B, ?> named(
       String operator, B first, String origin) {
-    return new NamedOperator<>(operator, first, origin, operators.table(), CpuOperators::compile);
+    return new NamedOperator<>(
+        operator, first, origin, operators.table(), (_, kernel) -> CpuOperators.compile(kernel));
   }
 
   @Override

@@ -232,7 +232,7 @@ public final class CudaComputeDevice implements ComputeDevice {
         first,
         origin,
         operators.table(),
-        source -> threads.call(() -> operators.code(source)));
+        (name, source) -> threads.call(() -> operators.code(name, source)));
   }
 
   @Override

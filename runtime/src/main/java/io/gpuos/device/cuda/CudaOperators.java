@@ -84,18 +84,22 @@ final class CudaOperators implements AutoCloseable {
     return once(
         numbers,
         kernel,
-        () -> table.add("gpuos_op_" + (table.size() + 1), code(kernel), "compiled"));
+        () -> table.add("gpuos_op_" + (table.size() + 1), code("operator", kernel), "compiled"));
   }
 
-  /** Address of the code of {@code kernel}; compiles it and brings it in at the first call. */
-  long code(Kernel kernel) {
-    return once(addresses, kernel, () -> bringIn(kernel));
+  /**
+   * Address of the code of {@code kernel}; compiles it and brings it in at the first call.
+   *
+   * @param name for messages
+   */
+  long code(String name, Kernel kernel) {
+    return once(addresses, kernel, () -> bringIn(name, kernel));
   }
 
-  private long bringIn(Kernel kernel) {
+  private long bringIn(String name, Kernel kernel) {
     String source = CudaGenerator.render(kernel);
     byte[] cubin = join(compiler.compile(operatorRequest(source, headers, architecture)));
-    return loader.load("gpuos_code_" + loads.incrementAndGet(), cubin);
+    return loader.load(name + "#" + loads.incrementAndGet(), cubin);
   }
 
   /** What {@code make} made for the kernel, by the first who asks. */
