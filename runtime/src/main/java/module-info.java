@@ -11,6 +11,7 @@ module io.gpuos {
   exports io.gpuos.layout;
   exports io.gpuos.device;
   exports io.gpuos.queue;
+  exports io.gpuos.inject;
   exports io.gpuos.ir;
   exports io.gpuos.npy;
   exports io.gpuos.driver to

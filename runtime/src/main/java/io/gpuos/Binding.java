@@ -3,8 +3,10 @@ package io.gpuos;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.error.DTypeException;
 import io.gpuos.error.ExpressionException;
+import io.gpuos.error.GpuosException;
 import io.gpuos.error.OverlapException;
 import io.gpuos.error.ShapeException;
+import io.gpuos.ir.Definition;
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionPlan;
 import io.gpuos.ir.ExpressionPlan.Source;
@@ -92,21 +94,31 @@ final class Binding {
 
   private static ExpressionPlan plan(
       Operator operator, List<Expr> expressions, Layout[] inputLayouts) {
+    return ExpressionPlan.of(expressions, types(operator, inputLayouts));
+  }
+
+  private static SequencedMap<String, TensorType> types(Operator operator, Layout[] inputLayouts) {
     SequencedMap<String, TensorType> types = new LinkedHashMap<>();
     for (int k = 0; k < inputLayouts.length; k++) {
       Layout layout = inputLayouts[k];
       types.put(operator.inputs().get(k), TensorType.of(layout.dtype(), layout.shape()));
     }
-    return ExpressionPlan.of(expressions, types);
+    return types;
   }
 
   static Binding create(
       Gpuos runtime, Operator operator, Layout[] outputLayouts, Layout[] inputLayouts) {
+    if (operator.live() != null) {
+      return live(runtime, operator, outputLayouts, inputLayouts);
+    }
     ExpressionPlan natural = plan(operator, operator.outputs(), inputLayouts);
     ExpressionPlan plan = natural;
     List<Expr> stored = new ArrayList<>();
     for (int k = 0; k < outputLayouts.length; k++) {
-      stored.add(checkedOutput(operator, k, natural.outputs().get(k), outputLayouts[k]));
+      TensorType type = natural.outputs().get(k);
+      DType wanted = checkedOutput(operator, k, type, outputLayouts[k]);
+      Expr expression = operator.outputs().get(k);
+      stored.add(wanted == type.dtype() ? expression : new Expr.Cast(wanted, expression));
     }
     if (!stored.equals(operator.outputs())) {
       plan = plan(operator, stored, inputLayouts);
@@ -116,9 +128,56 @@ final class Binding {
     int tiles = tilesForStep(runtime.device(), operator, plan.steps().size());
     List<Step> steps = new ArrayList<>();
     for (ExpressionPlan.Step step : plan.steps()) {
-      steps.add(step(runtime.device(), step, outputLayouts, inputLayouts, temporaries, tiles));
+      IterationSpace space =
+          space(step, layouts(step, outputLayouts, inputLayouts, temporaries), ordered(step));
+      int number = space.count() == 0 ? 0 : runtime.device().operator(step.kernel());
+      steps.add(step(runtime.device(), step, space, number, tiles));
     }
     return new Binding(runtime, outputLayouts, inputLayouts, temporaries, steps);
+  }
+
+  /**
+   * The one step of a live operator. It keeps its operator, operands and space when another
+   * generation is published, so nothing in it may be what only the current one asks for.
+   */
+  private static Binding live(
+      Gpuos runtime, Operator operator, Layout[] outputLayouts, Layout[] inputLayouts) {
+    while (true) {
+      Definition definition = operator.live().definition();
+      try {
+        return live(runtime, operator, definition, outputLayouts, inputLayouts);
+      } catch (GpuosException refused) {
+        if (definition == operator.live().definition()) {
+          throw refused;
+        }
+        // Replaced meanwhile, so perhaps between two looks at it.
+      }
+    }
+  }
+
+  private static Binding live(
+      Gpuos runtime,
+      Operator operator,
+      Definition definition,
+      Layout[] outputLayouts,
+      Layout[] inputLayouts) {
+    SequencedMap<String, TensorType> types = types(operator, inputLayouts);
+    TensorType natural = definition.result(types);
+    DType stored = checkedOutput(operator, 0, natural, outputLayouts[0]);
+    ExpressionPlan.Step step = definition.step(operator.toString(), types, stored);
+    Layout[] none = {};
+    IterationSpace space = space(step, layouts(step, outputLayouts, inputLayouts, none), true);
+    int number =
+        space.count() == 0
+            ? 0
+            : operator.live().number(List.copyOf(types.values()), natural.dtype(), stored);
+    int tiles = tilesForStep(runtime.device(), operator, 1);
+    return new Binding(
+        runtime,
+        outputLayouts,
+        inputLayouts,
+        none,
+        List.of(step(runtime.device(), step, space, number, tiles)));
   }
 
   private static Layout contiguous(TensorType type) {
@@ -126,8 +185,8 @@ final class Binding {
         type.dtype(), type.shape().stream().mapToLong(Long::longValue).toArray());
   }
 
-  /** The expression to store into an output of that layout, converted if its type asks for it. */
-  private static Expr checkedOutput(
+  /** The type that the expression is converted to, to be stored into an output of that layout. */
+  private static DType checkedOutput(
       Operator operator, int index, TensorType natural, Layout layout) {
     long[] shape = natural.shape().stream().mapToLong(Long::longValue).toArray();
     if (!Arrays.equals(shape, layout.shape())) {
@@ -141,25 +200,16 @@ final class Binding {
               .formatted(operator, index, layout));
     }
     DType wanted = layout.dtype();
-    Expr expression = operator.outputs().get(index);
-    if (wanted == natural.dtype()) {
-      return expression;
-    }
     if (wanted.category().compareTo(natural.dtype().category()) < 0) {
       throw new DTypeException(
           "output type: operator=%s, output=%d, dtype=%s, expected=%s or another type of its kind; cast the expression"
               .formatted(operator, index, wanted, natural.dtype()));
     }
-    return new Expr.Cast(wanted, expression);
+    return wanted;
   }
 
-  private static Step step(
-      ComputeDevice device,
-      ExpressionPlan.Step step,
-      Layout[] outputs,
-      Layout[] inputs,
-      Layout[] temporaries,
-      int maxTiles) {
+  private static List<Layout> layouts(
+      ExpressionPlan.Step step, Layout[] outputs, Layout[] inputs, Layout[] temporaries) {
     List<Layout> layouts = new ArrayList<>();
     for (Source source : step.operands()) {
       layouts.add(
@@ -169,11 +219,18 @@ final class Binding {
             case Source.Output(int index) -> outputs[index];
           });
     }
-    IterationSpace space = space(step, layouts);
+    return layouts;
+  }
+
+  private static Step step(
+      ComputeDevice device,
+      ExpressionPlan.Step step,
+      IterationSpace space,
+      int operator,
+      int maxTiles) {
     Kernel kernel = step.kernel();
     boolean linear = kernel instanceof Kernel.Elementwise && space.linear();
     int number = linear || space.count() == 0 ? 0 : device.space(space);
-    int operator = space.count() == 0 ? 0 : device.operator(kernel);
     return new Step(
         operator,
         linear,
@@ -208,14 +265,19 @@ final class Binding {
     return Math.max(wanted, Math.ceilDiv(least, 256L) * 256);
   }
 
-  private static IterationSpace space(ExpressionPlan.Step step, List<Layout> layouts) {
+  /** Whether the step's reduction counts the elements it reduces. */
+  private static boolean ordered(ExpressionPlan.Step step) {
+    return step.kernel() instanceof Kernel.Reduction reduction
+        && (reduction.reducer() == Reducer.ARGMAX || reduction.reducer() == Reducer.ARGMIN);
+  }
+
+  private static IterationSpace space(
+      ExpressionPlan.Step step, List<Layout> layouts, boolean ordered) {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
-    if (!(step.kernel() instanceof Kernel.Reduction reduction)) {
+    if (!(step.kernel() instanceof Kernel.Reduction)) {
       return IterationSpace.elementwise(shape, layouts);
     }
     int[] axes = step.axes().stream().mapToInt(Integer::intValue).toArray();
-    boolean ordered =
-        reduction.reducer() == Reducer.ARGMAX || reduction.reducer() == Reducer.ARGMIN;
     return IterationSpace.reduction(
         shape, axes, layouts.subList(0, layouts.size() - 1), layouts.getLast(), ordered);
   }

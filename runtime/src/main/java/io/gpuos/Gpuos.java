@@ -7,6 +7,8 @@ import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.InvalidInputException;
+import io.gpuos.ir.Definition;
+import io.gpuos.ir.Expr;
 import io.gpuos.ir.TensorType;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
@@ -16,9 +18,14 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiConsumer;
 
 /**
  * A runtime on one device: memory, resident workers, and the operators they have learned. Open one
@@ -29,6 +36,7 @@ public final class Gpuos implements AutoCloseable {
   private static final Duration FOREVER = Duration.ofDays(3650);
 
   private final ComputeDevice device;
+  private final Map<String, LiveOperator> live = new ConcurrentHashMap<>();
   private final Set<Operator> operators =
       Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
   private volatile boolean closed;
@@ -203,6 +211,11 @@ public final class Gpuos implements AutoCloseable {
 
   private void checkOperands(Operator operator, Tensor[] inputs) {
     checkOpen();
+    if (operator.live() != null && operator.live().runtime() != this) {
+      throw new InvalidInputException(
+          "operator of another runtime: operator=%s, expected=one that was injected into this runtime on %s"
+              .formatted(operator, device.name()));
+    }
     if (inputs.length != operator.inputs().size()) {
       throw new ExpressionException(
           "number of inputs: operator=%s, inputs=%d, expected=%d: %s"
@@ -224,6 +237,95 @@ public final class Gpuos implements AutoCloseable {
                 .formatted(operator, tensor));
       }
     }
+  }
+
+  // ---- operators that can be replaced
+  // ---------------------------------------------------------------
+
+  /**
+   * Makes an operator that can be replaced while it is used, or publishes another generation of the
+   * one of that name. When this returns, whatever is submitted runs the new generation.
+   *
+   * @param name of the operator: a letter or _, then letters, digits and _. Names of functions of
+   *     the language are free: operators are not called in expressions.
+   * @param expression such as {@code x * sigmoid(beta * x)}: elementwise, or one reduction as the
+   *     last operation
+   * @throws ExpressionException if it does not parse or is not one kernel, or if it has other
+   *     inputs or another form than the generation before it; nothing has changed
+   * @throws io.gpuos.error.GpuosException if types the operator is used with have no meaning for
+   *     the expression, or give another result type; nothing has changed
+   * @throws io.gpuos.error.TransitionException if tasks of the generation before the current one do
+   *     not end in 10 s; nothing has changed
+   */
+  public LiveOperator inject(String name, String expression) {
+    checkOpen();
+    LiveOperator.requireName(name);
+    List<Expr> outputs = Operator.of(expression).outputs();
+    if (outputs.size() != 1) {
+      throw new ExpressionException(
+          "number of results: operator=%s, results=%d, expected=1; inject each under a name of its own"
+              .formatted(name, outputs.size()));
+    }
+    return inject(name, Definition.of(name, outputs.getFirst()), expression, (_, _) -> {});
+  }
+
+  /**
+   * Makes an operator in CUDA C++, or publishes it as another generation of the one of that name.
+   * Compiled at once, on a device without CUDA too, so that errors show here; running it needs a
+   * CUDA device.
+   *
+   * @throws io.gpuos.error.CompileException if the source does not compile, with file, line and the
+   *     compiler's log; nothing has changed
+   * @throws io.gpuos.error.GpuosException as {@link #inject(String, String)}; nothing has changed
+   */
+  public LiveOperator inject(CudaOperator operator) {
+    checkOpen();
+    boolean runs = device.architecture().isPresent();
+    if (!runs) {
+      operator.compile(CudaOperator.DEFAULT_ARCHITECTURE);
+    }
+    return inject(
+        operator.name(),
+        operator.definition(),
+        operator.origin(),
+        (target, definition) -> {
+          if (runs) {
+            target.check(definition, operator.types());
+          }
+        });
+  }
+
+  /**
+   * @param check refuses a definition before anything has changed
+   */
+  private LiveOperator inject(
+      String name,
+      Definition definition,
+      String origin,
+      BiConsumer<LiveOperator, Definition> check) {
+    LiveOperator known = live.get(name);
+    if (known == null) {
+      LiveOperator first = new LiveOperator(this, name, definition, origin);
+      check.accept(first, definition);
+      known = live.putIfAbsent(name, first);
+      if (known == null) {
+        return first;
+      }
+    }
+    Definition fitting = known.fitting(definition);
+    check.accept(known, fitting);
+    known.publish(fitting, origin);
+    return known;
+  }
+
+  /** The operator injected under {@code name}, if there is one. */
+  public Optional<LiveOperator> live(String name) {
+    return Optional.ofNullable(live.get(name));
+  }
+
+  /** All operators injected so far, by name. */
+  public List<LiveOperator> liveOperators() {
+    return live.values().stream().sorted(Comparator.comparing(LiveOperator::name)).toList();
   }
 
   // ---- waiting
@@ -253,7 +355,7 @@ public final class Gpuos implements AutoCloseable {
     return complete;
   }
 
-  private static long deadline(Duration limit) {
+  static long deadline(Duration limit) {
     Duration bounded = limit.compareTo(FOREVER) < 0 ? limit : FOREVER;
     return System.nanoTime() + bounded.toNanos();
   }
@@ -286,7 +388,7 @@ public final class Gpuos implements AutoCloseable {
     operators.add(operator);
   }
 
-  private void checkOpen() {
+  void checkOpen() {
     if (closed) {
       throw new ClosedException(
           "runtime closed: device=" + device.name() + ", expected=an open runtime");

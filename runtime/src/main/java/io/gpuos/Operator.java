@@ -11,7 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * What to compute, independent of types, shapes and devices: one or several expressions over named
  * inputs. Compiled for a device when it first meets the layouts of its operands there, and cached.
- * Immutable and thread-safe; make it once and keep it.
+ * Immutable and thread-safe; make it once and keep it. That of a {@link LiveOperator} computes what
+ * the latter's current generation computes.
  */
 public final class Operator {
 
@@ -23,10 +24,25 @@ public final class Operator {
   // The last binding used: most operators meet the same layouts again and again.
   private volatile Binding latest;
 
+  /** Whose current generation this is; null if it always computes the same. */
+  private final LiveOperator live;
+
   private Operator(String text, List<Expr> outputs) {
     this.text = text;
     this.outputs = List.copyOf(outputs);
     this.inputs = List.copyOf(Expr.inputNames(outputs));
+    this.live = null;
+  }
+
+  private Operator(LiveOperator live) {
+    this.text = live.name();
+    this.outputs = List.of();
+    this.inputs = live.inputs();
+    this.live = live;
+  }
+
+  static Operator live(LiveOperator live) {
+    return new Operator(live);
   }
 
   /**
@@ -52,9 +68,17 @@ public final class Operator {
     return inputs;
   }
 
-  /** The expressions computed, one for each output tensor. */
+  /**
+   * The expressions computed, one for each output tensor; of a live operator, those of its current
+   * generation.
+   */
   public List<Expr> outputs() {
-    return outputs;
+    return live == null ? outputs : List.of(live.definition().expression());
+  }
+
+  /** Whose current generation this is, or null. */
+  LiveOperator live() {
+    return live;
   }
 
   /** The binding for these layouts on {@code runtime}'s device, made at first use. */

@@ -17,6 +17,10 @@
  * submitted any number of times in nanoseconds; {@link io.gpuos.Gpuos#batch} puts calls together,
  * which is cheaper still. {@link io.gpuos.Gpuos#synchronize} waits for everything.
  *
+ * <p>{@link io.gpuos.Gpuos#inject} gives an operator a name, under which it is replaced while it is
+ * used; {@link io.gpuos.LiveOperator} says what that means and rolls it back. A {@link
+ * io.gpuos.CudaOperator} is one whose function is written in CUDA C++.
+ *
  * <p>Everything here is thread-safe unless its documentation says otherwise. Results equal
  * sequential execution in the order of submission; operations that do not share memory run in
  * parallel. Errors are the unchecked exceptions of {@link io.gpuos.error}.

@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
     synopsisSubcommandLabel = "COMMAND",
     subcommands = {
       RunCommand.class,
+      InjectCommand.class,
       DemoCommand.class,
       OpsCommand.class,
       DoctorCommand.class,

@@ -29,7 +29,7 @@ class MainTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "run", "demo", "ops", "doctor", "bench", "bench micro"})
+  @ValueSource(strings = {"", "run", "inject", "demo", "ops", "doctor", "bench", "bench micro"})
   void shouldPrintHelpOnStandardOutput(String command) {
     Program.Result result = Command.run((Object[]) (command + " --help").strip().split(" "));
     assertEquals(0, result.exitCode());
@@ -43,6 +43,7 @@ class MainTest {
     "--no-such-option, --no-such-option, gpuos --help",
     "'', no command given, gpuos --help",
     "run, '--out=FILE', gpuos run --help",
+    "inject, FILE, gpuos inject --help",
     "demo --operations ten, 'ten', gpuos demo --help",
     "demo --seed, --seed, gpuos demo --help",
     "ops sum, sum, gpuos ops --help",

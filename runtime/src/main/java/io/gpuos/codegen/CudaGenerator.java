@@ -23,10 +23,12 @@ public final class CudaGenerator {
   public static final String ENTRY = "gpuos_op";
 
   private final Kernel kernel;
+  private final ForeignSources foreign;
   private final StringBuilder out = new StringBuilder(1024);
 
   private CudaGenerator(Kernel kernel) {
     this.kernel = kernel;
+    this.foreign = new ForeignSources(kernel);
   }
 
   /**
@@ -45,6 +47,7 @@ public final class CudaGenerator {
         };
     line("#include \"gpuos_" + form + ".cuh\"");
     line("");
+    out.append(foreign.declarations());
     body();
     line("");
     line("extern \"C\" __device__ void " + ENTRY);
@@ -118,19 +121,22 @@ public final class CudaGenerator {
     }
   }
 
-  private String expression(Node node) {
-    return switch (node) {
+  private String expression(Node computed) {
+    return switch (computed) {
       case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
       case Node.Constant constant -> CudaLiterals.of(constant);
       case Node.Convert convert ->
           "gpuos::convert<gpuos::%s>(v%d)".formatted(convert.type(), convert.argument());
-      case Node.Apply apply -> {
-        String arguments =
-            apply.arguments().stream().map(i -> "v" + i).collect(Collectors.joining(", "));
-        String call = apply.function().cudaName() + "(" + arguments + ")";
-        yield isNarrow(apply.type()) ? "gpuos::" + apply.type() + "::wrap(" + call + ")" : call;
-      }
+      case Node.Apply apply -> call(apply.function().cudaName(), apply.arguments(), apply.type());
+      case Node.Foreign node ->
+          call(foreign.callee(node.function()), node.arguments(), node.type());
     };
+  }
+
+  private static String call(String function, List<Integer> arguments, DType type) {
+    String call =
+        arguments.stream().map(i -> "v" + i).collect(Collectors.joining(", ", function + "(", ")"));
+    return isNarrow(type) ? "gpuos::" + type + "::wrap(" + call + ")" : call;
   }
 
   /** Computed in more bits than it has, so every result is cut to its width. */

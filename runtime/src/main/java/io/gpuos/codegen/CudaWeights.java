@@ -11,6 +11,9 @@ import io.gpuos.ir.Kernel.Node;
  */
 public final class CudaWeights {
 
+  /** Unknown; as of something long, whose code is not repeated. */
+  private static final int FOREIGN = 100;
+
   private CudaWeights() {}
 
   /** Sum over the nodes, and the fold of a reduction; at least 1. */
@@ -34,6 +37,7 @@ public final class CudaWeights {
     return switch (node) {
       case Node.Load _, Node.Constant _ -> 0;
       case Node.Convert _ -> 2;
+      case Node.Foreign _ -> FOREIGN;
       case Node.Apply apply ->
           of(apply.function(), CudaType.of(kernel.nodes().get(apply.arguments().getLast()).type()));
     };

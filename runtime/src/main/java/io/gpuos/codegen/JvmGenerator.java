@@ -1,5 +1,6 @@
 package io.gpuos.codegen;
 
+import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.ir.Kernel;
 
 /**
@@ -19,8 +20,10 @@ public final class JvmGenerator {
    *
    * @param kernel one that the verifier accepts; another fails with some unchecked exception
    * @throws io.gpuos.error.CompileException if the JVM refuses the generated class
+   * @throws DeviceUnavailableException if the kernel calls a function in CUDA C++
    */
   public static CpuKernel compile(Kernel kernel) {
+    refuseForeign(kernel);
     return switch (kernel) {
       case Kernel.Elementwise elementwise -> {
         LoopPlan plan = LoopPlan.of(elementwise);
@@ -34,5 +37,15 @@ public final class JvmGenerator {
         yield new ReductionKernel(reduction, chunk, plan.temporaries(), split.fold());
       }
     };
+  }
+
+  private static void refuseForeign(Kernel kernel) {
+    for (Kernel.Node node : kernel.nodes()) {
+      if (node instanceof Kernel.Node.Foreign foreign) {
+        throw new DeviceUnavailableException(
+            "operator needs a CUDA device: operator=%s, device=cpu, expected=cuda:N, since its source is CUDA C++; open a CUDA device, or define it by an expression"
+                .formatted(foreign.function()));
+      }
+    }
   }
 }

@@ -69,6 +69,7 @@ record LoopPlan(List<Loop> loops, int[] slots, int temporaries) {
   static List<Integer> arguments(Node node) {
     return switch (node) {
       case Node.Apply apply -> apply.arguments();
+      case Node.Foreign foreign -> foreign.arguments();
       case Node.Convert convert -> List.of(convert.argument());
       case Node.Load _, Node.Constant _ -> List.of();
     };

@@ -1,5 +1,6 @@
 package io.gpuos.device;
 
+import io.gpuos.inject.NamedOperator;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
@@ -7,6 +8,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What the rest of the runtime asks of a device. The CPU device and the CUDA device implement it
@@ -59,6 +61,19 @@ public interface ComputeDevice extends AutoCloseable {
   default boolean awaitCompiled(long deadlineNanos) {
     return true;
   }
+
+  /**
+   * An operator that can be replaced while tasks use it. Its logical operators are its own: an
+   * equal kernel of somebody else is never replaced with it.
+   *
+   * @param operator its name, for messages
+   * @param first what it computes until another generation is published
+   * @param origin of the first generation, for people
+   */
+  <B extends NamedOperator.Body> NamedOperator<B, ?> named(String operator, B first, String origin);
+
+  /** What CUDA C++ is compiled for to run here, such as {@code sm_90}; empty if it cannot run. */
+  Optional<String> architecture();
 
   /** Number of the interned iteration space; its first use copies it to where workers read it. */
   int space(IterationSpace space);

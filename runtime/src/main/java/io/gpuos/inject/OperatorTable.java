@@ -159,10 +159,25 @@ public final class OperatorTable<C> {
         }
       }
     }
-    throw new TransitionException(
+    throw inTransition(operator);
+  }
+
+  /**
+   * Waits, as {@link #publish} does, until it could go on at once.
+   *
+   * @throws TransitionException if an earlier transition is not drained in time
+   */
+  public void awaitTransition(int operator) {
+    if (!awaitDrained(operator, System.nanoTime() + transitionNanos)) {
+      throw inTransition(operator);
+    }
+  }
+
+  private TransitionException inTransition(int operator) {
+    State<C> state = state(operator);
+    return new TransitionException(
         "operator in transition: operator=%s, generation=%d, waited_ms=%d, expected=tasks of the generation before it complete; wait for them, or roll back"
-            .formatted(
-                logical.name, state(operator).current().number(), transitionNanos / 1_000_000));
+            .formatted(state.name(), state.current().number(), transitionNanos / 1_000_000));
   }
 
   private Generation<C> turn(int operator, Logical<C> logical, C code, String origin) {

@@ -28,6 +28,10 @@ public final class InterpreterProgram implements Encoding {
    */
   public static Encoding encode(Kernel kernel) {
     return switch (kernel) {
+      case Kernel.Elementwise elementwise
+          when elementwise.nodes().stream().anyMatch(Kernel.Node.Foreign.class::isInstance) ->
+          new NotInterpretable(
+              "kernel calls a function given in CUDA C++, expected=functions of the table");
       case Kernel.Elementwise elementwise -> Encoder.encode(elementwise);
       case Kernel.Reduction _ ->
           new NotInterpretable("kernel is a reduction, expected=elementwise");

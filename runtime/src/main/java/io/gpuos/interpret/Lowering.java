@@ -61,6 +61,8 @@ final class Lowering {
         int result = add(operation, values(apply.arguments()), 0);
         made.put(node, isNarrow(apply.type()) ? convert(apply.type(), type, result) : result);
       }
+      case Node.Foreign _ ->
+          throw new IllegalStateException("not interpretable, see encode: node=" + node);
     }
   }
 
@@ -110,7 +112,7 @@ final class Lowering {
         CudaType type = CudaType.of(constant.type());
         yield add(Operations.constant(type), List.of(), bits(type, constant.bits()));
       }
-      case Node.Convert _, Node.Apply _ ->
+      case Node.Convert _, Node.Apply _, Node.Foreign _ ->
           throw new IllegalStateException("used before it is computed: node=" + node);
     };
   }

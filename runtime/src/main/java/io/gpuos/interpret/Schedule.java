@@ -64,6 +64,7 @@ final class Schedule {
       case Node.Load _, Node.Constant _ -> List.of();
       case Node.Convert(_, int argument) -> List.of(argument);
       case Node.Apply apply -> apply.arguments();
+      case Node.Foreign foreign -> foreign.arguments();
     };
   }
 

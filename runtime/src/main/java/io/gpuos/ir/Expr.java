@@ -84,6 +84,36 @@ public sealed interface Expr {
     }
   }
 
+  /**
+   * A function in CUDA C++ of all its arguments. The only expression whose {@code toString} does
+   * not parse: the language has no names for such functions.
+   */
+  record Foreign(ForeignFunction function, List<Expr> arguments) implements Expr {
+    public Foreign {
+      arguments = List.copyOf(arguments);
+      if (arguments.size() != function.arity()) {
+        throw new ExpressionException(
+            "wrong number of arguments: function=%s, count=%d, expected=%d"
+                .formatted(function, arguments.size(), function.arity()));
+      }
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Foreign foreign && ExprGraph.equal(this, foreign);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
   /** Conversion to {@code type}, as {@code torch.Tensor.to}. */
   record Cast(DType type, Expr argument) implements Expr {
     @Override

@@ -23,6 +23,7 @@ final class ExprGraph {
     return switch (expr) {
       case Expr.Input _, Expr.Literal _ -> List.of();
       case Expr.Call call -> call.arguments();
+      case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
     };
@@ -74,15 +75,16 @@ final class ExprGraph {
     return numbers;
   }
 
-  /** A node's own fields, as text, and what stands for its arguments. */
-  private record Key(String own, List<Integer> arguments) {}
+  /** A node's own fields, and what stands for its arguments. */
+  private record Key(Object own, List<Integer> arguments) {}
 
   private static Key key(Expr node, Map<Expr, Integer> numbers) {
-    String own =
+    Object own =
         switch (node) {
           case Expr.Input(String name) -> name;
           case Expr.Literal(var type, long bits) -> "#" + type + bits;
           case Expr.Call(var function, _) -> "call " + function;
+          case Expr.Foreign(var function, _) -> function;
           case Expr.Cast(var type, _) -> "cast " + type;
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->
               "reduce %s %s %s %s".formatted(reducer, axes, keepdim, parameter);

@@ -92,6 +92,7 @@ final class ExprPrinter {
           "cast(%s, %s)".formatted(text(argument, height - 1), TypeNames.shortName(type));
       case Expr.Reduce reduce -> reduction(reduce, height);
       case Expr.Call call -> call(call, height);
+      case Expr.Foreign foreign -> function(foreign.function().name(), foreign.arguments(), height);
     };
   }
 
@@ -112,9 +113,7 @@ final class ExprPrinter {
   private String call(Expr.Call call, int height) {
     List<Expr> arguments = call.arguments();
     if (call.function().operator().isEmpty() || isNegatedLiteral(call)) {
-      return arguments.stream()
-          .map(argument -> text(argument, height - 1))
-          .collect(Collectors.joining(", ", call.function().functionName() + "(", ")"));
+      return function(call.function().functionName(), arguments, height);
     }
     Function.Operator operator = call.function().operator().get();
     int precedence = operator.precedence();
@@ -128,6 +127,12 @@ final class ExprPrinter {
             operand(arguments.get(0), left, height),
             operator.symbol(),
             operand(arguments.get(1), right, height));
+  }
+
+  private String function(String name, List<Expr> arguments, int height) {
+    return arguments.stream()
+        .map(argument -> text(argument, height - 1))
+        .collect(Collectors.joining(", ", name + "(", ")"));
   }
 
   /** A minus sign before a number reads as a negative literal; only the call form negates it. */
@@ -145,7 +150,8 @@ final class ExprPrinter {
       case Expr.Call call when !isNegatedLiteral(call) ->
           call.function().operator().map(Function.Operator::precedence).orElse(ATOM);
       case Expr.Literal literal when literal.toString().startsWith("-") -> UNARY;
-      case Expr.Input _, Expr.Literal _, Expr.Cast _, Expr.Reduce _, Expr.Call _ -> ATOM;
+      case Expr.Input _, Expr.Literal _, Expr.Cast _, Expr.Reduce _, Expr.Foreign _, Expr.Call _ ->
+          ATOM;
     };
   }
 }

@@ -64,6 +64,18 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
       }
     }
 
+    /** A function in CUDA C++. Every argument has the type that its parameter declares. */
+    record Foreign(ForeignFunction function, List<Integer> arguments) implements Node {
+      public Foreign {
+        arguments = List.copyOf(arguments);
+      }
+
+      @Override
+      public DType type() {
+        return function.result();
+      }
+    }
+
     /**
      * Conversion as {@code torch.Tensor.to}: float to integer truncates and saturates nothing (C
      * rules where defined, 0 for NaN), anything to BOOL is {@code != 0}.

@@ -77,6 +77,7 @@ final class KernelBuilder {
     return switch (typed.operation()) {
       case Operation.Constant(long bits) -> new Node.Constant(typed.type(), bits);
       case Operation.Apply(Function function) -> new Node.Apply(function, typed.type(), arguments);
+      case Operation.Foreign(ForeignFunction function) -> new Node.Foreign(function, arguments);
       case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
       case Operation.Input _, Operation.Fold _ ->
           throw new IllegalStateException("not computed in a kernel: node=" + typed);

@@ -66,14 +66,24 @@ public final class KernelText {
 
   private static String node(Node node) {
     return switch (node) {
+      case Node.Foreign(ForeignFunction function, List<Integer> arguments) ->
+          "foreign %s %s %s".formatted(function, quoted(function.file()), quoted(function.source()))
+              + arguments(arguments);
       case Node.Load(int operand, _) -> "load " + operand;
       case Node.Constant(var type, long bits) -> constant(type.isFloating(), bits, node);
       case Node.Convert(_, int argument) -> "convert %" + argument;
       case Node.Apply(Function function, _, List<Integer> arguments) ->
-          arguments.stream()
-              .map(argument -> " %" + argument)
-              .collect(Collectors.joining("", function.functionName(), ""));
+          function.functionName() + arguments(arguments);
     };
+  }
+
+  private static String arguments(List<Integer> arguments) {
+    return arguments.stream().map(argument -> " %" + argument).collect(Collectors.joining());
+  }
+
+  /** On one line, with one reading only. */
+  private static String quoted(String text) {
+    return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + '"';
   }
 
   /** NaNs differ by their bits; every other number is exact in its usual form. */

@@ -25,6 +25,9 @@ record TypedNode(
     /** A function of arguments that have the types it wants. */
     record Apply(Function function) implements Operation {}
 
+    /** A function in CUDA C++ of arguments that have the types it declares. */
+    record Foreign(ForeignFunction function) implements Operation {}
+
     record Convert() implements Operation {}
 
     /** A reduction over {@code axes} of the argument's shape, ascending. */
@@ -33,6 +36,8 @@ record TypedNode(
 
   /** An elementwise operation, as against a source or a reduction. */
   boolean elementwise() {
-    return operation instanceof Operation.Apply || operation instanceof Operation.Convert;
+    return operation instanceof Operation.Apply
+        || operation instanceof Operation.Foreign
+        || operation instanceof Operation.Convert;
   }
 }

@@ -70,6 +70,7 @@ final class Typer {
       case Expr.Cast(DType type, _) -> graph.cast(arguments.getFirst(), type);
       case Expr.Reduce reduce -> reduce(reduce, arguments.getFirst());
       case Expr.Call call -> call(call, arguments);
+      case Expr.Foreign foreign -> foreign(foreign, arguments);
     };
   }
 
@@ -156,9 +157,42 @@ final class Typer {
     List<Long> shape =
         Shapes.broadcast(
             nodes.stream().map(TypedNode::shape).toList(),
-            () -> "function=" + function.functionName() + ", " + shapes(call, nodes));
+            () -> "function=" + function.functionName() + ", " + shapes(call.arguments(), nodes));
     Shapes.checkSize(shape, type);
     return graph.add(new TypedNode(new Operation.Apply(function), type, shape, converted, scalar));
+  }
+
+  /** No argument is converted, but for literals, which have no type of their own. */
+  private int foreign(Expr.Foreign foreign, List<Integer> arguments) {
+    ForeignFunction function = foreign.function();
+    List<Integer> converted = new ArrayList<>();
+    for (int k = 0; k < arguments.size(); k++) {
+      TypedNode node = graph.node(arguments.get(k));
+      DType declared = function.parameters().get(k).type();
+      boolean fits =
+          node.scalar()
+              ? node.type().category().compareTo(declared.category()) <= 0
+              : node.type() == declared;
+      if (!fits) {
+        throw new DTypeException(
+            "type of an argument: function=%s, %s, expected=%s for %s; cast(..., %3$s) converts it"
+                .formatted(
+                    function,
+                    describe(foreign.arguments().get(k), TypeNames.shortName(node.type())),
+                    TypeNames.shortName(declared),
+                    function.parameters().get(k).name()));
+      }
+      converted.add(graph.promote(arguments.get(k), declared));
+    }
+    List<Expr> named = foreign.arguments();
+    List<TypedNode> nodes = graph.nodes(arguments);
+    List<Long> shape =
+        Shapes.broadcast(
+            nodes.stream().map(TypedNode::shape).toList(),
+            () -> "function=" + function.name() + ", " + shapes(named, nodes));
+    Shapes.checkSize(shape, function.result());
+    return graph.add(
+        new TypedNode(new Operation.Foreign(function), function.result(), shape, converted, false));
   }
 
   /** The type that the arguments convert to, the condition of {@code where} aside. */
@@ -270,10 +304,10 @@ final class Typer {
             .formatted(function, types, expected));
   }
 
-  private static String shapes(Expr.Call call, List<TypedNode> nodes) {
-    return IntStream.range(0, call.arguments().size())
+  private static String shapes(List<Expr> arguments, List<TypedNode> nodes) {
+    return IntStream.range(0, arguments.size())
         .filter(i -> !nodes.get(i).scalar())
-        .mapToObj(i -> describe(call.arguments().get(i), nodes.get(i).shape().toString()))
+        .mapToObj(i -> describe(arguments.get(i), nodes.get(i).shape().toString()))
         .collect(Collectors.joining(", "));
   }
 

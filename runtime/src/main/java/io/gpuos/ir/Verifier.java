@@ -70,6 +70,14 @@ public final class Verifier {
         arguments.forEach(argument -> verifyArgument(argument, index, where));
         verifyTypes(function.typeRule(), type, arguments, where);
       }
+      case Node.Foreign(ForeignFunction function, List<Integer> arguments) -> {
+        check(arguments.size() == function.arity(), "wrong number of arguments", "node", where);
+        for (int k = 0; k < arguments.size(); k++) {
+          verifyArgument(arguments.get(k), index, where);
+          boolean declared = type(arguments.get(k)) == function.parameters().get(k).type();
+          check(declared, "argument of another type than declared", "node", where);
+        }
+      }
     }
   }
 

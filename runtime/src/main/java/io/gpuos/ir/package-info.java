@@ -21,10 +21,14 @@
  *       io.gpuos.ir.Verifier} checks every one, {@link io.gpuos.ir.KernelText} writes it down.
  * </ol>
  *
+ * <p>{@link io.gpuos.ir.Definition} is an expression that is one kernel, whose operands come in the
+ * order of its inputs: what an operator computes that can be replaced.
+ *
  * <h2>The tables</h2>
  *
  * {@link io.gpuos.ir.Function} and {@link io.gpuos.ir.Reducer} are the only places that list
- * functions: parser, type rules, generators and documentation read them.
+ * functions: parser, type rules, generators and documentation read them. A {@link
+ * io.gpuos.ir.ForeignFunction} is in none: it brings its own text, in CUDA C++.
  *
  * <h2>Where values differ from PyTorch's</h2>
  *

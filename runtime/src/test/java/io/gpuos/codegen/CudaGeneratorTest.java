@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.codegen.DeviceKernels.Builder;
+import io.gpuos.ir.ForeignFunction;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Reducer;
@@ -37,6 +38,7 @@ class CudaGeneratorTest {
     }
     golden.put("narrow_integers", narrowIntegers());
     golden.put("constants", constants());
+    golden.put("foreign", foreign());
     golden.put("norm_p", DeviceKernels.reductions().get("norm_3p5_f16"));
     golden.put("norm_max", DeviceKernels.reductions().get("norm_max_f64"));
     golden.put("std", DeviceKernels.reductions().get("std_f32"));
@@ -92,6 +94,22 @@ class CudaGeneratorTest {
             DType.I16,
             List.of(sum, b.constant(DType.I16, -100), b.constant(DType.I16, 100)));
     return b.elementwise(b.convert(DType.I8, clamped), b.apply(Function.NEG, DType.U8, List.of(y)));
+  }
+
+  private static Kernel foreign() {
+    ForeignFunction function =
+        ForeignFunction.of(
+            "u8 mix(u8 a, f16 b)",
+            "the \"mix\".cu",
+            "#define HALF 0.5f\n__device__ int mix(int a, float b) { return a * HALF + b; }");
+    Kernel.Node call = new Kernel.Node.Foreign(function, List.of(0, 1));
+    return new Kernel.Elementwise(
+        List.of(
+            new Kernel.Operand(Kernel.Role.INPUT, DType.U8),
+            new Kernel.Operand(Kernel.Role.INPUT, DType.F16),
+            new Kernel.Operand(Kernel.Role.OUTPUT, DType.U8)),
+        List.of(new Kernel.Node.Load(0, DType.U8), new Kernel.Node.Load(1, DType.F16), call),
+        List.of(new Kernel.Store(2, 2)));
   }
 
   private static Kernel constants() {

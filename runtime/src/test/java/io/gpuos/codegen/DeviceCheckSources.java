@@ -206,6 +206,7 @@ public final class DeviceCheckSources {
       case Node.Constant constant -> constant(constant);
       case Node.Convert convert ->
           "ref::convert<Type::%s>(v%d)".formatted(convert.type(), convert.argument());
+      case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
       case Node.Apply apply -> {
         DType type = kernel.nodes().get(apply.arguments().getLast()).type();
         String arguments =

@@ -26,6 +26,7 @@ final class NaiveKernel {
       case Node.Constant(DType type, long bits) -> ofBits(type, bits);
       case Node.Convert(DType type, int argument) ->
           convert(type, evaluate(kernel, argument, operand));
+      case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
       case Node.Apply(Function function, DType type, List<Integer> arguments) -> {
         DType from = kernel.nodes().get(arguments.getLast()).type();
         List<Object> values =

@@ -13,6 +13,11 @@ final class CpuConformanceTest extends DeviceConformance {
   }
 
   @Override
+  public int generations() {
+    return 3_000;
+  }
+
+  @Override
   public int openings() {
     return 100;
   }

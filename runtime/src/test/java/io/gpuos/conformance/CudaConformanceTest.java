@@ -15,6 +15,11 @@ final class CudaConformanceTest extends DeviceConformance {
   }
 
   @Override
+  public int generations() {
+    return 60;
+  }
+
+  @Override
   public int openings() {
     return 5;
   }

@@ -315,6 +315,7 @@ final class ExpressionGenerator {
       switch (open.removeLast()) {
         case Expr.Input _, Expr.Literal _ -> {}
         case Expr.Call call -> open.addAll(call.arguments());
+        case Expr.Foreign foreign -> open.addAll(foreign.arguments());
         case Expr.Cast cast -> open.add(cast.argument());
         case Expr.Reduce _ -> {
           return false;

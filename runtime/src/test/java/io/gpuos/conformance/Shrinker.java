@@ -91,6 +91,7 @@ final class Shrinker {
     return switch (expr) {
       case Expr.Input _, Expr.Literal _ -> List.of();
       case Expr.Call call -> call.arguments();
+      case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
     };
@@ -100,6 +101,7 @@ final class Shrinker {
     return switch (expr) {
       case Expr.Input _, Expr.Literal _ -> expr;
       case Expr.Call call -> new Expr.Call(call.function(), arguments);
+      case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
       case Expr.Reduce(var reducer, _, var axes, var keepdim, var parameter) ->
           new Expr.Reduce(reducer, arguments.getFirst(), axes, keepdim, parameter);

@@ -21,6 +21,9 @@ interface Target {
   /** How often the device can be opened in a few seconds. */
   int openings();
 
+  /** How many generations of an operator can be published in a few seconds. */
+  int generations();
+
   /** A runtime of one's own. */
   default Gpuos open(DeviceSettings settings) {
     return Gpuos.open(device(), settings);

@@ -123,6 +123,7 @@ final class KernelInterpreter {
                     : new Scalar(0, bits);
             case Node.Convert(DType type, int argument) ->
                 convert(kernel.nodes().get(argument).type(), values.get(argument), type);
+            case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
             case Node.Apply(Function function, DType type, List<Integer> arguments) ->
                 apply(function, type, arguments, values);
           });

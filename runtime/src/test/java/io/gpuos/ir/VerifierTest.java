@@ -34,6 +34,10 @@ class VerifierTest {
     return new Node.Apply(function, type, List.of(arguments));
   }
 
+  private static Node foreign(String signature, Integer... arguments) {
+    return new Node.Foreign(ForeignFunction.of(signature, "f.cu", ""), List.of(arguments));
+  }
+
   private static Kernel reduction(Reducer reducer, DType in, DType out, double parameter) {
     return new Kernel.Reduction(
         List.of(new Operand(Role.INPUT, in), new Operand(Role.OUTPUT, out)),
@@ -94,6 +98,18 @@ class VerifierTest {
         Arguments.of(
             "condition is no bool",
             elementwise(plain, List.of(LOAD, apply(Function.WHERE, DType.F32, 0, 0, 0)), STORE)),
+        Arguments.of(
+            "wrong number of arguments",
+            elementwise(plain, List.of(LOAD, foreign("f32 f(f32 x, f32 y)", 0)), STORE)),
+        Arguments.of(
+            "argument of another type than declared",
+            elementwise(plain, List.of(LOAD, foreign("f32 f(f64 x)", 0)), STORE)),
+        Arguments.of(
+            "argument does not come first",
+            elementwise(plain, List.of(LOAD, foreign("f32 f(f32 x)", 1)), STORE)),
+        Arguments.of(
+            "store in another type",
+            elementwise(plain, List.of(LOAD, foreign("f64 f(f32 x)", 0)), new Store(1, 1))),
         Arguments.of("store to no operand", elementwise(plain, List.of(LOAD), new Store(2, 0))),
         Arguments.of("store to no output", elementwise(plain, List.of(LOAD), new Store(0, 0))),
         Arguments.of("output stored twice", elementwise(plain, List.of(LOAD), STORE, STORE)),

@@ -30,6 +30,15 @@ final class ReadmeExample {
         gpu.synchronize();
         System.out.println(total.toLongs()[0]); // 5050
       }
+
+      // An operator with a name is replaced, or rolled back, while tasks use it.
+      LiveOperator scale = gpu.inject("scale", "x * 10");
+      try (Call call = gpu.prepare(scale.operator(), y, a)) {
+        gpu.inject("scale", "x * 100"); // compiled first, then published by one word
+        call.run(); // what is prepared runs the new generation
+        System.out.println(Arrays.toString(y.toFloats())); // [100.0, 200.0, 300.0, 400.0]
+        scale.rollback();
+      }
     }
   }
 }

@@ -5,6 +5,7 @@ import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
+import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
@@ -15,6 +16,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** The built-in device: worker threads in this process, operators as JVM bytecode. */
@@ -107,6 +109,18 @@ public final class CpuDevice implements ComputeDevice {
   @Override
   public int operator(Kernel kernel) {
     return operators.install(kernel);
+  }
+
+  @Override
+  public <B extends NamedOperator.Body> NamedOperator<B, ?> named(
+      String operator, B first, String origin) {
+    return new NamedOperator<>(
+        operator, first, origin, operators.table(), (_, kernel) -> CpuOperators.compile(kernel));
+  }
+
+  @Override
+  public Optional<String> architecture() {
+    return Optional.empty();
   }
 
   @Override

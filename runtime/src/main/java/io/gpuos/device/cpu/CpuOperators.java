@@ -66,15 +66,18 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
     if (known != null) {
       return known;
     }
-    Installed installed =
-        new Installed(
-            kernel,
-            JvmGenerator.compile(kernel),
-            kernel.operands().size(),
-            kernel instanceof Kernel.Elementwise ? linearSpace(kernel) : null);
-    int number = table.add(kernel.toString(), installed, "compiled");
+    int number = table.add(kernel.toString(), compile(kernel), "compiled");
     numbers.put(kernel, number);
     return number;
+  }
+
+  /** Makes code of a kernel, which no task runs yet. */
+  static Installed compile(Kernel kernel) {
+    return new Installed(
+        kernel,
+        JvmGenerator.compile(kernel),
+        kernel.operands().size(),
+        kernel instanceof Kernel.Elementwise ? linearSpace(kernel) : null);
   }
 
   /**

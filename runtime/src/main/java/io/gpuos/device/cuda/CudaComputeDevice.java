@@ -14,6 +14,7 @@ import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.inject.Limits;
+import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
@@ -26,6 +27,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
@@ -60,6 +62,13 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final String architecture;
   private final int workers;
   private final PlatformThreads threads;
+
+  /**
+   * For aliases only. Whoever turns one holds the operator table, which calls that run in {@link
+   * #threads} may be waiting for.
+   */
+  private final PlatformThreads turns;
+
   private final CudaStream copies;
   private final SpaceTable spaces;
   private final WorkerMemory memory;
@@ -143,6 +152,7 @@ public final class CudaComputeDevice implements ComputeDevice {
             ? settings.workers()
             : multiprocessors * BLOCKS_PER_MULTIPROCESSOR - 1;
     threads = new PlatformThreads(context);
+    turns = new PlatformThreads(context);
     try {
       copies = context.newStream();
       parts.push(this::closeCopies);
@@ -171,6 +181,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     } catch (Throwable failure) {
       parts.closeAfter(failure);
       threads.close();
+      turns.close();
       throw failure;
     }
   }
@@ -189,7 +200,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     OperatorTable<Code> table =
         new OperatorTable<>(
             WorkerMemory.MAX_OPERATORS,
-            aliases,
+            (operator, address) -> turns.run(() -> aliases.turn(operator, address)),
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
     CodeLoader loader = loader(settings.injection(), aliases);
@@ -267,6 +278,22 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public boolean awaitCompiled(long deadlineNanos) {
     return operators.awaitCompiled(deadlineNanos);
+  }
+
+  @Override
+  public <B extends NamedOperator.Body> NamedOperator<B, ?> named(
+      String operator, B first, String origin) {
+    return new NamedOperator<>(
+        operator,
+        first,
+        origin,
+        operators.table(),
+        (_, source) -> threads.call(() -> operators.code(source)));
+  }
+
+  @Override
+  public Optional<String> architecture() {
+    return Optional.of(architecture);
   }
 
   @Override
@@ -364,6 +391,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       threads.run(parts::close);
     } finally {
       threads.close();
+      turns.close();
       compiler.close();
       context.close();
     }

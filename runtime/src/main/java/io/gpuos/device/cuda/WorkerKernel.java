@@ -12,6 +12,7 @@ import io.gpuos.error.DeviceException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.GpuosException;
 import io.gpuos.error.InvalidInputException;
+import io.gpuos.inject.Limits;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 
@@ -83,6 +84,11 @@ final class WorkerKernel implements Lease.Launcher {
     }
     function.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
     kernel = function;
+  }
+
+  /** What an operator may need at most, wherever it is going to run. */
+  static Limits limits(String architecture) {
+    return new Limits(architecture, REGISTERS, STACK_BYTES);
   }
 
   /** Registers each thread of the kernel has: no operator may need more. */
