@@ -28,13 +28,11 @@ import java.util.stream.IntStream;
  * The run-time compiler from CUDA C++ to machine code. Needs no GPU and no driver.
  *
  * <p>Thread-safe. A compile takes 10 to 100 ms and some hundred MB while it runs, so only {@value
- * #DEFAULT_CONCURRENCY} run at once (property {@code gpuos.compile.concurrency}); further callers
+ * #concurrency} run at once (property {@code gpuos.compile.concurrency}); further callers
  * wait. Give the calling thread a stack of a few MB where sources nest deeply: the compiler
  * recurses on it.
  */
 public final class Nvrtc {
-
-  private static final int DEFAULT_CONCURRENCY = 2;
 
   /** How long the end of the process waits for compiles at most. */
   private static final int END_SECONDS = 30;
@@ -46,8 +44,14 @@ public final class Nvrtc {
   private final String path;
   private final SymbolLookup library;
   private final Version version;
+
+  /** A compile takes a processor, and some hundred MB of memory. */
   private static final int CONCURRENCY =
-      Math.max(1, Integer.getInteger("gpuos.compile.concurrency", DEFAULT_CONCURRENCY));
+      Math.max(
+          1,
+          Integer.getInteger(
+              "gpuos.compile.concurrency",
+              Math.clamp(Runtime.getRuntime().availableProcessors() / 4, 2, 4)));
 
   /** Fair, so that the end of the process comes to its turn. */
   private final Semaphore permits = new Semaphore(CONCURRENCY, true);
@@ -160,6 +164,11 @@ public final class Nvrtc {
     } catch (InterruptedException _) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** How many compiles run at the same time at most; more wait for their turn. */
+  public static int concurrency() {
+    return CONCURRENCY;
   }
 
   /** File the compiler was loaded from. */

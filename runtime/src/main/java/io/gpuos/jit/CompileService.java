@@ -1,5 +1,6 @@
 package io.gpuos.jit;
 
+import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,11 +19,10 @@ import java.util.function.UnaryOperator;
  * Makes machine code of sources, in the background, each only once: from the {@link DiskCache}
  * where it is there, else by the compiler. A request equal to one that is under way joins it.
  *
- * <p>Thread-safe. Work is done on at most {@value #THREADS} daemon threads, which end when idle.
+ * <p>Thread-safe. Work is done on at most {@link Nvrtc#concurrency} daemon threads, which end when idle.
  */
 public final class CompileService implements AutoCloseable {
 
-  private static final int THREADS = 2;
   private static final long IDLE_SECONDS = 10;
 
   /** The compiler recurses over deeply nested sources; only what is touched takes memory. */
@@ -82,8 +82,8 @@ public final class CompileService implements AutoCloseable {
     this.cache = cache;
     this.threads =
         new ThreadPoolExecutor(
-            THREADS,
-            THREADS,
+            Nvrtc.concurrency(),
+            Nvrtc.concurrency(),
             IDLE_SECONDS,
             TimeUnit.SECONDS,
             new LinkedBlockingQueue<>(),
