@@ -102,6 +102,17 @@ final class CubinView {
     return attributes(REGISTER_COUNT).values().stream().mapToInt(n -> n).max().orElse(0);
   }
 
+  /** How many of the machine's instructions are FFMA: opcode 0x023, whatever its operands are. */
+  int fusedMultiplyAdds() {
+    int count = 0;
+    for (Section section : sections) {
+      for (int i = 0; section.name().startsWith(".text.") && i < section.size(); i += 16) {
+        count += (elf.getShort(section.offset() + i) & 0x1ff) == 0x023 ? 1 : 0;
+      }
+    }
+    return count;
+  }
+
   /** Bytes of stack that a function takes with everything it may call. */
   int stackDepth(String function) {
     return depth(symbols.indexOf(function), attributes(FRAME_SIZE), 0);

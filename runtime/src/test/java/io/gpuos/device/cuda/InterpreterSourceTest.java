@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -70,5 +71,23 @@ class InterpreterSourceTest {
     int depth = interpreter.stackDepth(CudaGenerator.ENTRY);
     assertTrue(depth > 512 && depth <= STACK, "stack=" + depth);
     assertEquals(0, interpreter.indirectCalls());
+  }
+
+  /**
+   * The product that ends gelu and the sum that begins hardsigmoid must stay two roundings, as they
+   * are when the interpreter runs one after the other.
+   */
+  @Test
+  void shouldNotContractAcrossFunctions() {
+    String function =
+        """
+        #include "gpuos_math.cuh"
+        extern "C" __device__ float %s(float x) { return %s; }
+        """;
+    CubinView gelu = compile(function.formatted("f", "gpuos::gelu(x)"), "sm_90");
+    CubinView both =
+        compile(function.formatted("f", "gpuos::hardsigmoid(gpuos::gelu(x))"), "sm_90");
+    assertTrue(gelu.fusedMultiplyAdds() > 0);
+    assertEquals(gelu.fusedMultiplyAdds(), both.fusedMultiplyAdds());
   }
 }
