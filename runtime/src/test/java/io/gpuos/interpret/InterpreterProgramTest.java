@@ -239,7 +239,7 @@ class InterpreterProgramTest {
   @Test
   void shouldRefuseEvenTheDeepestExpressionWithItsLength() {
     assertEquals(
-        "program too long: instructions=1000002, expected=at most 467", refusal(chain(1_000_000)));
+        "program too long: instructions=100002, expected=at most 467", refusal(chain(100_000)));
   }
 
   private static Kernel chain(int length) {
