@@ -65,12 +65,16 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
     final Variant variant;
     final int number;
 
+    /** The kernel that tasks were first written for. */
+    final Kernel first;
+
     /** Why this variant has no previous generation while the operator has one; null if it has. */
     GpuosException noWayBack;
 
-    Instance(Variant variant, int number) {
+    Instance(Variant variant, int number, Kernel first) {
       this.variant = variant;
       this.number = number;
+      this.first = first;
     }
   }
 
@@ -146,12 +150,13 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
       now = current;
       before = previous;
     }
-    C code = source.code(name, now.body().kernel(variant));
+    Kernel kernel = now.body().kernel(variant);
+    C code = source.code(name, kernel);
     C codeBefore = null;
     GpuosException noWayBack = null;
     if (before != null) {
       try {
-        codeBefore = source.code(name, before.body().kernel(variant));
+        codeBefore = source.code(name, sameTasks(before.body().kernel(variant), kernel));
       } catch (GpuosException refused) {
         noWayBack = refused;
       }
@@ -160,7 +165,7 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
       if (current != now || previous != before) {
         return Optional.empty();
       }
-      Instance instance = new Instance(variant, add(now, code, before, codeBefore));
+      Instance instance = new Instance(variant, add(now, code, before, codeBefore), kernel);
       instance.noWayBack = noWayBack;
       instances.put(variant, instance);
       return Optional.of(instance);
@@ -201,7 +206,8 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
       List<Instance> all = List.copyOf(instances.values());
       List<C> codes = new ArrayList<>();
       for (Instance instance : all) {
-        codes.add(source.code(name, body.kernel(instance.variant)));
+        Kernel kernel = sameTasks(body.kernel(instance.variant), instance.first);
+        codes.add(source.code(name, kernel));
       }
       while (true) {
         all.forEach(instance -> table.awaitTransition(instance.number));
@@ -218,6 +224,16 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
     } finally {
       changing.unlock();
     }
+  }
+
+  /** The last line of defence: a task of other operands would read and write anywhere. */
+  private Kernel sameTasks(Kernel kernel, Kernel as) {
+    if (kernel.getClass() != as.getClass() || !kernel.operands().equals(as.operands())) {
+      throw new IllegalStateException(
+          "kernel of other tasks: operator=%s, operands=%s, expected=%s"
+              .formatted(name, kernel.operands(), as.operands()));
+    }
+    return kernel;
   }
 
   private void turn(List<Instance> all, List<C> codes, String origin) {

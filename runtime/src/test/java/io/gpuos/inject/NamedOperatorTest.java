@@ -176,8 +176,10 @@ class NamedOperatorTest {
     }
     brokenAliases.clear();
     // The slot that held the first generation was used for the third: there is no way back to it.
-    assertThrows(TransitionException.class, operator::rollback);
+    TransitionException refused = assertThrows(TransitionException.class, operator::rollback);
+    assertTrue(refused.getMessage().startsWith("no way back: operator=f"), refused::getMessage);
     assertEquals("F32 2", aliases[f32]);
+    assertEquals("F64 2", aliases[f64]);
     assertEquals(3, operator.publish(new Body("4"), "four"));
     assertEquals(2, operator.rollback());
     assertEquals("F32 2", aliases[f32]);
@@ -336,6 +338,18 @@ class NamedOperatorTest {
     assertEquals("F32 2", aliases[f32]);
     assertThrows(OutOfMemoryException.class, () -> operator.number(variant(DType.I64)));
     assertEquals(1, operator.rollback());
+  }
+
+  /** Tasks already written would read and write what is not there. */
+  @Test
+  void shouldRefuseKernelsOfOtherOperands() {
+    NamedOperator<NamedOperator.Body, String> any =
+        new NamedOperator<>("f", new Body("1"), "one", table, this::code);
+    int number = any.number(F32);
+    Body two = new Body("2");
+    assertThrows(IllegalStateException.class, () -> any.publish(_ -> two.kernel(F64), "two"));
+    assertEquals("F32 1", aliases[number]);
+    assertEquals(1, any.current().number());
   }
 
   @Test
