@@ -12,14 +12,10 @@ final class AttributeRules {
 
   // Named after EIATTR_*; see AttributeNames.
   private static final int EXTERNS = 0x0f;
-  private static final int FRAME_SIZE = 0x11;
-  private static final int MIN_STACK_SIZE = 0x12;
   private static final int EXIT_INSTR_OFFSETS = 0x1c;
   private static final int CRS_STACK_SIZE = 0x1e;
-  private static final int MAX_STACK_SIZE = 0x23;
   private static final int COOP_GROUP_INSTR_OFFSETS = 0x28;
   private static final int COOP_GROUP_MASK_REGIDS = 0x29;
-  private static final int REGCOUNT = 0x2f;
   private static final int INT_WARP_WIDE_INSTR_OFFSETS = 0x31;
   private static final int SW2861232_WAR = 0x35;
   private static final int SW_WAR = 0x36;
@@ -60,29 +56,11 @@ final class AttributeRules {
     return frameBytes;
   }
 
-  void check() {
-    for (Attribute attribute : cubin.attributes()) {
-      if (attribute.owner() == 0) {
-        ofFile(attribute);
-      } else if (attribute.owner() == code.index()) {
-        ofFunction(attribute);
-      }
-    }
+  void check(Attributes attributes) {
+    attributes.ofFunctionInFile(function.index()).forEach(this::ofFunctionInFile);
+    attributes.ofCode(code.index()).forEach(this::ofFunction);
     if (registers == UNSET || frameBytes == UNSET) {
       throw refused("attribute missing", "function=" + function.name(), "REGCOUNT and FRAME_SIZE");
-    }
-  }
-
-  private void ofFile(Attribute attribute) {
-    switch (attribute.code()) {
-      case REGCOUNT, FRAME_SIZE, MIN_STACK_SIZE, MAX_STACK_SIZE -> {
-        expectWords(attribute, 2);
-        if (attribute.word(0) == function.index()) {
-          ofFunctionInFile(attribute);
-        }
-      }
-      case MERCURY_ISA_VERSION -> {}
-      default -> throw unknown(attribute);
     }
   }
 
@@ -91,9 +69,9 @@ final class AttributeRules {
     if (value < 0) {
       throw refused("attribute", fact(attribute, value), "at least 0");
     }
-    if (attribute.code() == REGCOUNT) {
+    if (attribute.code() == Attributes.REGCOUNT) {
       registers = once(attribute, registers, value);
-    } else if (attribute.code() == FRAME_SIZE) {
+    } else if (attribute.code() == Attributes.FRAME_SIZE) {
       frameBytes = once(attribute, frameBytes, value);
     }
   }
@@ -136,9 +114,8 @@ final class AttributeRules {
   }
 
   private void expectWord(Attribute attribute, int expected) {
-    expectWords(attribute, 1);
-    if (attribute.word(0) != expected) {
-      throw refused("attribute", fact(attribute, attribute.word(0)), Integer.toString(expected));
+    if (attribute.payload().byteSize() != Integer.BYTES || attribute.word(0) != expected) {
+      throw refused("attribute", fact(attribute, word(attribute)), Integer.toString(expected));
     }
   }
 
@@ -163,7 +140,7 @@ final class AttributeRules {
         "attribute", fact(attribute, word(attribute)), "one that asks nothing of a loader");
   }
 
-  private static String fact(Attribute attribute, long value) {
+  static String fact(Attribute attribute, long value) {
     return "attribute=%s, value=%d".formatted(AttributeNames.of(attribute.code()), value);
   }
 

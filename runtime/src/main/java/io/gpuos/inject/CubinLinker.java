@@ -4,6 +4,7 @@ import io.gpuos.inject.Cubin.Relocation;
 import io.gpuos.inject.Cubin.Section;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -84,20 +85,18 @@ final class CubinLinker {
   }
 
   private void relocate(MemorySegment image, Section section, long base) {
-    for (Relocation change : operator.cubin().relocations()) {
-      if (change.section() == section.index()) {
-        RelocationType type = RelocationType.of(change.type()).orElseThrow();
-        long at = offset(section) + change.offset();
-        int target = operator.cubin().symbols().get(change.symbol()).section();
-        long address =
-            base
-                + places.get(target)
-                + RelocationRules.targetOffset(operator.cubin(), section, change);
-        if (type.place() == RelocationType.Place.DATA) {
-          image.set(ElfBytes.LONG, at, address);
-        } else {
-          put(image, at, type.apply(CodeScan.instruction(image, at), address));
-        }
+    for (Relocation change : operator.relocations().getOrDefault(section.index(), List.of())) {
+      RelocationType type = RelocationType.of(change.type()).orElseThrow();
+      long at = offset(section) + change.offset();
+      int target = operator.cubin().symbols().get(change.symbol()).section();
+      long address =
+          base
+              + places.get(target)
+              + RelocationRules.targetOffset(operator.cubin(), section, change);
+      if (type.place() == RelocationType.Place.DATA) {
+        image.set(ElfBytes.LONG, at, address);
+      } else {
+        put(image, at, type.apply(CodeScan.instruction(image, at), address));
       }
     }
   }

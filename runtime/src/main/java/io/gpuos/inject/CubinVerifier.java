@@ -40,6 +40,8 @@ final class CubinVerifier {
   private final Limits limits;
   private final Architecture architecture;
   private final Map<Integer, List<Relocation>> relocations;
+  private final Map<Integer, List<Symbol>> symbols;
+  private final Attributes attributes;
   private final Map<Integer, Function> functions = new LinkedHashMap<>();
   private final Map<Integer, Section> data = new LinkedHashMap<>();
   private final Deque<Integer> reached = new ArrayDeque<>();
@@ -53,6 +55,11 @@ final class CubinVerifier {
     this.architecture = architecture();
     this.relocations =
         cubin.relocations().stream().collect(Collectors.groupingBy(Relocation::section));
+    this.symbols =
+        cubin.symbols().stream()
+            .filter(Symbol::isFunction)
+            .collect(Collectors.groupingBy(Symbol::section));
+    this.attributes = new Attributes(cubin);
   }
 
   /**
@@ -112,7 +119,7 @@ final class CubinVerifier {
     List<Section> code = functions.values().stream().map(Function::code).toList();
     int registers = functions.values().stream().mapToInt(Function::registers).max().orElse(0);
     return new VerifiedCubin(
-        cubin, architecture, entry, code, List.copyOf(data.values()), registers, stack);
+        cubin, architecture, code, List.copyOf(data.values()), relocations, registers, stack);
   }
 
   private Symbol entry(String name) {
@@ -121,7 +128,8 @@ final class CubinVerifier {
             .global(name)
             .orElseThrow(
                 () -> Refusal.of("entry", "symbols", "name=" + name, "one global function"));
-    if (!symbol.isFunction() || !symbol.isDefined()) {
+    boolean isCode = symbol.isDefined() && cubin.sections().get(symbol.section()).isCode();
+    if (!symbol.isFunction() || !isCode) {
       throw Refusal.of("entry", "symbols", "name=" + name, "a function that is defined");
     }
     return symbol;
@@ -150,13 +158,13 @@ final class CubinVerifier {
     if (symbol.isKernel()) {
       throw Refusal.of("kernel", code.name(), "other=0x%x".formatted(symbol.other()), "a function");
     }
-    AttributeRules attributes = new AttributeRules(cubin, code, symbol);
-    attributes.check();
-    if (attributes.registers() > limits.registers()) {
+    AttributeRules needs = new AttributeRules(cubin, code, symbol);
+    needs.check(attributes);
+    if (needs.registers() > limits.registers()) {
       throw Refusal.of(
           "registers",
           code.name(),
-          "registers=" + attributes.registers(),
+          "registers=" + needs.registers(),
           "at most " + limits.registers());
     }
     List<Relocation> changes = relocations.getOrDefault(code.index(), List.of());
@@ -170,15 +178,12 @@ final class CubinVerifier {
     }
     new CodeScan(architecture, code, calls).check();
     Set<Integer> callees = checkRelocations(code);
-    return new Function(code, attributes.registers(), attributes.frameBytes(), callees);
+    return new Function(code, needs.registers(), needs.frameBytes(), callees);
   }
 
   /** The one function of a code section, which it fills. */
   private Symbol functionOf(Section code) {
-    List<Symbol> found =
-        cubin.symbols().stream()
-            .filter(s -> s.section() == code.index() && s.isFunction())
-            .toList();
+    List<Symbol> found = symbols.getOrDefault(code.index(), List.of());
     if (found.size() != 1) {
       throw Refusal.of("functions", code.name(), "functions=" + found.size(), "one in a section");
     }

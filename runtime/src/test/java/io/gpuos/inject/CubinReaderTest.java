@@ -3,11 +3,13 @@ package io.gpuos.inject;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.error.InjectionException;
 import io.gpuos.inject.Cubin.Section;
 import io.gpuos.inject.Cubin.Symbol;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -162,6 +164,22 @@ class CubinReaderTest {
     editor.putLong(editor.header(".symtab") + 0x20, bytes);
     assertMalformed(
         "too many symbols, symbols=16385", Arrays.copyOf(editor.bytes(), cubin.length + bytes));
+  }
+
+  @Test
+  void shouldTakeLittleTimeForTheLargestFile() {
+    ElfEditor editor = new ElfEditor(compiled());
+    byte[] cubin = editor.bytes();
+    int bytes = CubinReader.MAX_BYTES - cubin.length & -4;
+    editor.putLong(editor.header(".nv.info") + 0x18, cubin.length);
+    editor.putLong(editor.header(".nv.info") + 0x20, bytes);
+    byte[] large = Arrays.copyOf(editor.bytes(), cubin.length + bytes);
+    for (int i = cubin.length; i < large.length; i += 4) {
+      large[i] = 1; // an attribute without value
+    }
+    assertTimeout(
+        Duration.ofSeconds(5),
+        () -> assertThrows(InjectionException.class, () -> Cubins.verify(large, "sm_90")));
   }
 
   private static long tables(ElfEditor editor) {

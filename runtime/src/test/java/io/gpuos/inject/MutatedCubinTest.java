@@ -211,6 +211,7 @@ class MutatedCubinTest {
     assertRefused(
         "attribute twice, section=.text", e -> e.putByte(e.attribute(".nv.info", 0x23) + 1, 0x2f));
     assertRefused("registers, section=.text", e -> e.putInt(e.attribute(".nv.info", 0x2f) + 8, 65));
+    assertRefused("two words", e -> e.putInt(e.attribute(".nv.info", 0x2f), 0x00042f04));
     assertRefused(
         "attribute=FRAME_SIZE(0x11), value=-1",
         e -> e.putInt(e.attribute(".nv.info", 0x11) + 8, -1));
