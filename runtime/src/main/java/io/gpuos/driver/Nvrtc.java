@@ -28,8 +28,9 @@ import java.util.stream.IntStream;
  * The run-time compiler from CUDA C++ to machine code. Needs no GPU and no driver.
  *
  * <p>Thread-safe. A compile takes 10 to 100 ms and some hundred MB while it runs, so only {@link
- * #concurrency} run at once (property {@code gpuos.compile.concurrency}); further callers wait. Give the calling thread a stack of a few MB where sources nest deeply: the compiler
- * recurses on it.
+ * #concurrency} run at once (property {@code gpuos.compile.concurrency}); further callers wait.
+ * Give the calling thread a stack of a few MB where sources nest deeply: the compiler recurses on
+ * it.
  */
 public final class Nvrtc {
 

@@ -19,7 +19,8 @@ import java.util.function.UnaryOperator;
  * Makes machine code of sources, in the background, each only once: from the {@link DiskCache}
  * where it is there, else by the compiler. A request equal to one that is under way joins it.
  *
- * <p>Thread-safe. Work is done on at most {@link Nvrtc#concurrency} daemon threads, which end when idle.
+ * <p>Thread-safe. Work is done on at most {@link Nvrtc#concurrency} daemon threads, which end when
+ * idle.
  */
 public final class CompileService implements AutoCloseable {
 
