@@ -131,7 +131,7 @@ final class BenchMicroCommand implements Callable<Integer> {
     }
   }
 
-  private static void goals(List<Goal> goals, PrintWriter out) {
+  static void goals(List<Goal> goals, PrintWriter out) {
     Table table = Table.of("goal", "", ">goal", ">measured", "", "verdict");
     for (Goal goal : goals) {
       table.row(

@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import io.gpuos.Gpuos;
+import io.gpuos.device.DeviceSettings;
 import picocli.CommandLine.Option;
 
 /** The choice of a device, shared by the commands that need one. */
@@ -16,5 +17,9 @@ final class DeviceOptions {
   /** Opens the device; for {@code auto} a line on standard error says which one it is, and why. */
   Gpuos open() {
     return Gpuos.open(device);
+  }
+
+  Gpuos open(DeviceSettings settings) {
+    return Gpuos.open(device, settings);
   }
 }

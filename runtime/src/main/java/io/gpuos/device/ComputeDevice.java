@@ -27,6 +27,11 @@ public interface ComputeDevice extends AutoCloseable {
     return List.of();
   }
 
+  /** How operators came into the running workers lately; nothing where they simply are there. */
+  default Injections injections() {
+    return new Injections();
+  }
+
   /** Workers that execute tasks. */
   int workers();
 

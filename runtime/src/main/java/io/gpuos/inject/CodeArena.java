@@ -134,8 +134,7 @@ public final class CodeArena {
       throw new IllegalArgumentException(
           "image: %s, expected=base=0x%x, bytes=%d".formatted(image, address, bytes));
     }
-    memory.write(address, sent);
-    byte[] arrived = memory.read(address, bytes);
+    byte[] arrived = memory.write(address, sent);
     int different = Arrays.mismatch(sent, arrived);
     if (different >= 0) {
       throw new InjectionException(

@@ -41,7 +41,7 @@ class CodeArenaTest {
     }
 
     @Override
-    public void write(long address, byte[] code) {
+    public byte[] write(long address, byte[] code) {
       if (fails) {
         throw new DeviceException("copy failed");
       }
@@ -51,10 +51,10 @@ class CodeArenaTest {
       if (damages) {
         chunk.getValue()[(int) (address - chunk.getKey()) + 17] ^= 4;
       }
+      return read(address, code.length);
     }
 
-    @Override
-    public byte[] read(long address, int bytes) {
+    byte[] read(long address, int bytes) {
       var chunk = chunks.floorEntry(address);
       int from = (int) (address - chunk.getKey());
       return java.util.Arrays.copyOfRange(chunk.getValue(), from, from + bytes);

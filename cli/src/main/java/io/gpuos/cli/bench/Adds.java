@@ -146,9 +146,9 @@ final class Adds implements AutoCloseable {
     }
   }
 
-  /** Submits all additions as one batch. */
-  void submitBatch() {
-    batch.submit();
+  /** Submits all additions as one batch; returns the sequence of the last. */
+  long submitBatch() {
+    return batch.submit();
   }
 
   /** Fills every output with NaN, by operators, and waits for that. */

@@ -25,7 +25,7 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   private static final long CHUNK_BYTES = 4L << 20;
   private static final long LIMIT_BYTES = 1L << 30;
 
-  /** Copies go through it: from pageable memory the driver would stage them itself, and wait. */
+  /** Of each half of the staging memory; from pageable memory the driver would wait in between. */
   private static final int STAGING_BYTES = 256 << 10;
 
   private final CudaMemory memory;
@@ -44,7 +44,7 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
     this.limits = limits;
     this.stream = context.newStream();
     try {
-      this.staging = memory.allocatePinned(STAGING_BYTES);
+      this.staging = memory.allocatePinned(2L * STAGING_BYTES);
     } catch (RuntimeException failure) {
       stream.close();
       throw failure;
@@ -79,29 +79,19 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   }
 
   @Override
-  public void write(long address, byte[] code) {
+  public byte[] write(long address, byte[] code) {
+    byte[] found = new byte[code.length];
     for (int from = 0; from < code.length; from += STAGING_BYTES) {
-      MemorySegment part = part(code.length - from);
-      MemorySegment.copy(code, from, part, ValueLayout.JAVA_BYTE, 0, (int) part.byteSize());
-      stream.copyToDevice(address + from, part);
+      int length = Math.min(code.length - from, STAGING_BYTES);
+      MemorySegment out = staging.segment().asSlice(0, length);
+      MemorySegment back = staging.segment().asSlice(STAGING_BYTES, length);
+      MemorySegment.copy(code, from, out, ValueLayout.JAVA_BYTE, 0, length);
+      stream.copyToDevice(address + from, out);
+      stream.copyToHost(back, address + from);
       stream.synchronize();
+      MemorySegment.copy(back, ValueLayout.JAVA_BYTE, 0, found, from, length);
     }
-  }
-
-  @Override
-  public byte[] read(long address, int bytes) {
-    byte[] code = new byte[bytes];
-    for (int from = 0; from < bytes; from += STAGING_BYTES) {
-      MemorySegment part = part(bytes - from);
-      stream.copyToHost(part, address + from);
-      stream.synchronize();
-      MemorySegment.copy(part, ValueLayout.JAVA_BYTE, 0, code, from, (int) part.byteSize());
-    }
-    return code;
-  }
-
-  private MemorySegment part(int remaining) {
-    return staging.segment().asSlice(0, Math.min(remaining, STAGING_BYTES));
+    return found;
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Injections;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
 import io.gpuos.driver.Cuda;
@@ -243,6 +244,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public List<OpenPhases.Phase> openPhases() {
     return phases.list();
+  }
+
+  @Override
+  public Injections injections() {
+    return operators.injections();
   }
 
   @Override
