@@ -349,6 +349,9 @@ class MutatedCubinTest {
     assertRefused("architecture, section=header, flags=0x6005a05", e -> e.putByte(0x30, 5));
     assertRefused("code section, section=.text.gpuos_op", e -> e.putLong(e.header(CODE) + 8, 7));
     assertRefused("alignment, section=.text.gpuos_op", e -> e.putLong(e.header(CODE) + 0x30, 8192));
+    assertRefused(
+        "entry, section=symbols, name=gpuos_op",
+        e -> e.putByte(e.symbol("gpuos_op") + 6, e.section(".nv.global.init").index()));
     assertRefused("kernel, section=.text.gpuos_op", e -> e.putByte(e.symbol("gpuos_op") + 5, 0x10));
     assertRefused(
         "entry, section=symbols, name=gpuos_op", e -> e.putByte(e.symbol("gpuos_op") + 4, 0x11));
