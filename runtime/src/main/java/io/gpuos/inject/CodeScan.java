@@ -133,14 +133,15 @@ final class CodeScan {
   }
 
   private void checkLoad(int at, Instruction instruction) {
-    boolean uniform64 = instruction.opcode() == Opcodes.LDCU;
+    boolean ofUniform = instruction.opcode() == Opcodes.LDCU;
     boolean indexed =
         instruction.bits(24, 8) != (instruction.opcode() == Opcodes.ULDC ? 0 : NO_REGISTER);
-    boolean byDescriptor = instruction.opcode() == Opcodes.ULDC && instruction.bit(91);
+    // The uniform load of sm_100 has the bit always.
+    boolean byDescriptor = !ofUniform && instruction.bit(91);
     if (indexed || byDescriptor) {
       throw refused("constants by index", at, instruction, "constants of the launch");
     }
-    int offset = (int) (uniform64 ? instruction.bits(37, 17) : instruction.bits(38, 16));
+    int offset = (int) (ofUniform ? instruction.bits(37, 17) : instruction.bits(38, 16));
     checkConstant(at, instruction, offset, loadBytes((int) instruction.bits(73, 3)));
   }
 
