@@ -37,9 +37,9 @@ public final class Cuda {
   private final DriverCalls calls;
   private final int driverVersion;
 
-  private Cuda(String path, DriverCalls calls) {
+  private Cuda(String path, SymbolLookup library) {
     this.path = path;
-    this.calls = calls;
+    this.calls = new DriverCalls(library);
     calls.call(DriverFunction.INIT, 0);
     this.driverVersion = calls.callInt(DriverFunction.DRIVER_GET_VERSION);
   }
@@ -58,18 +58,14 @@ public final class Cuda {
   private static synchronized Cuda load() {
     if (instance == null) {
       NativeLibrary library = LibrarySearch.find(Library.CUDA, Surroundings.ofProcess()).orThrow();
-      DriverCalls calls = new DriverCalls(library);
-      // Initialising takes the driver a tenth of a second or more, in which another processor can
-      // prepare the calls that follow.
-      Thread.ofPlatform().daemon().name("gpuos-driver-link").start(calls::linkAhead);
-      instance = new Cuda(library.path(), calls);
+      instance = of(library.path(), library);
     }
     return instance;
   }
 
   /** A driver behind any symbol look-up; tests give one that is written in Java. */
   static Cuda of(String path, SymbolLookup library) {
-    return new Cuda(path, new DriverCalls(library));
+    return new Cuda(path, library);
   }
 
   /** Why this library cannot be the CUDA driver; empty when nothing speaks against it. */

@@ -116,17 +116,6 @@ final class DriverCalls {
     }
   }
 
-  /** Links every function that this driver has; needs no initialised driver. */
-  void linkAhead() {
-    for (DriverFunction function : DriverFunction.values()) {
-      try {
-        handle(function);
-      } catch (DeviceUnavailableException _) {
-        // Whoever calls it is told that the driver is too old for it.
-      }
-    }
-  }
-
   private MethodHandle handle(DriverFunction function) {
     MethodHandle handle = handles.getAcquire(function.ordinal());
     if (handle == null) {

@@ -107,26 +107,6 @@ public final class Nvrtc {
     return open != null ? open : load();
   }
 
-  /**
-   * Begins to load the compiler in the background, for a caller that will need it and has something
-   * else to do first. An error shows when it is opened.
-   */
-  public static void openAhead() {
-    if (instance == null) {
-      Thread.ofPlatform()
-          .daemon()
-          .name("gpuos-nvrtc-load")
-          .start(
-              () -> {
-                try {
-                  open();
-                } catch (DeviceUnavailableException _) {
-                  // Whoever opens it next is told.
-                }
-              });
-    }
-  }
-
   private static synchronized Nvrtc load() {
     if (instance == null) {
       NativeLibrary library = LibrarySearch.find(Library.NVRTC, Surroundings.ofProcess()).orThrow();

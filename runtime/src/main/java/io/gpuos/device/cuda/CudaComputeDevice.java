@@ -10,7 +10,6 @@ import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
-import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
@@ -98,7 +97,6 @@ public final class CudaComputeDevice implements ComputeDevice {
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
     OpenPhases phases = new OpenPhases();
-    Nvrtc.openAhead();
     Cuda cuda = Cuda.open();
     phases.end("driver");
     io.gpuos.driver.CudaDevice device = cuda.device(ordinal);
