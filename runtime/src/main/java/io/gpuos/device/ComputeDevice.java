@@ -25,6 +25,9 @@ public interface ComputeDevice extends AutoCloseable {
     return List.of();
   }
 
+  /** How new operators come to the workers, and why so. */
+  InjectionStatus injection();
+
   /** Workers that execute tasks. */
   int workers();
 

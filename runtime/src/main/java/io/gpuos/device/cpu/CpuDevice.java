@@ -2,6 +2,7 @@ package io.gpuos.device.cpu;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
@@ -15,6 +16,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** The built-in device: worker threads in this process, operators as JVM bytecode. */
@@ -77,6 +79,15 @@ public final class CpuDevice implements ComputeDevice {
   @Override
   public String description() {
     return "CPU, " + workerCount + (workerCount == 1 ? " worker thread" : " worker threads");
+  }
+
+  @Override
+  public InjectionStatus injection() {
+    return new InjectionStatus(
+        true,
+        "an operator is a JVM class, added to the workers' table",
+        "the only way on this device",
+        Optional.empty());
   }
 
   @Override

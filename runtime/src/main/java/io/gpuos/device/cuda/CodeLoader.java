@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.codegen.CudaGenerator;
+import io.gpuos.device.InjectionStatus;
 
 /**
  * Brings an operator's machine code to where the workers of the running kernel can call it. What it
@@ -22,8 +23,12 @@ interface CodeLoader extends AutoCloseable {
    */
   long load(String name, byte[] cubin);
 
-  /** How it does that, in words. */
-  String description();
+  /**
+   * How it does that.
+   *
+   * @param reason why this way was chosen
+   */
+  InjectionStatus status(String reason);
 
   /** Frees the code. No worker may be resident. */
   @Override

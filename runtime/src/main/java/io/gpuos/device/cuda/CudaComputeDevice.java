@@ -3,6 +3,7 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
 import io.gpuos.driver.Cuda;
@@ -25,6 +26,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -64,6 +66,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final SpaceTable spaces;
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
+  private final DeviceSettings.Injection injection;
+  private final CodeLoader loader;
   private final CudaOperators operators;
   private final Completions completions;
   private final Lease lease;
@@ -159,7 +163,9 @@ public final class CudaComputeDevice implements ComputeDevice {
       phases.end("worker code");
       kernel.load(worker);
       phases.end("worker kernel");
-      operators = operators(settings);
+      injection = settings.injection();
+      loader = loader(injection);
+      operators = operators();
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
       parts.push(pool::close);
@@ -183,7 +189,7 @@ public final class CudaComputeDevice implements ComputeDevice {
         cubin -> context.link(Map.of("gpuos_worker", cubin)));
   }
 
-  private CudaOperators operators(DeviceSettings settings) {
+  private CudaOperators operators() {
     Aliases aliases = new Aliases(context, memory);
     parts.push(aliases::close);
     OperatorTable<Code> table =
@@ -192,20 +198,38 @@ public final class CudaComputeDevice implements ComputeDevice {
             aliases,
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    CodeLoader loader = loader(settings.injection());
     return new CudaOperators(context, compiler, loader, table);
   }
 
   private CodeLoader loader(DeviceSettings.Injection injection) {
-    boolean live =
-        injection == DeviceSettings.Injection.LIVE
-            || injection == DeviceSettings.Injection.AUTO && KNOWN_LIVE.contains(architecture);
+    boolean live = isLive(injection, architecture);
     Limits limits = new Limits(architecture, kernel.registers(), WorkerKernel.STACK_BYTES);
     if (live) {
       return new ArenaLoader(context, limits);
     }
     byte[] tell = CompileService.join(compiler.compile(CudaOperators.tellRequest(architecture)));
     return new ModuleLoader(context, copies, kernel, lease, limits, tell);
+  }
+
+  private static boolean isLive(DeviceSettings.Injection injection, String architecture) {
+    return switch (injection) {
+      case LIVE -> true;
+      case DRIVER -> false;
+      case AUTO -> KNOWN_LIVE.contains(architecture);
+    };
+  }
+
+  /** Why operators come in as they do. */
+  static String injectionReason(DeviceSettings.Injection injection, String architecture) {
+    String known = String.join(", ", KNOWN_LIVE);
+    return switch (injection) {
+      case LIVE, DRIVER -> "asked for: injection=" + injection.name().toLowerCase(Locale.ROOT);
+      case AUTO ->
+          isLive(injection, architecture)
+              ? architecture + " is known to take live code"
+              : "%s is not known to take live code, as %s is; --injection=live tries it"
+                  .formatted(architecture, known);
+    };
   }
 
   private boolean outstanding() {
@@ -231,6 +255,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public List<OpenPhases.Phase> openPhases() {
     return phases.list();
+  }
+
+  @Override
+  public InjectionStatus injection() {
+    return loader.status(injectionReason(injection, architecture));
   }
 
   @Override

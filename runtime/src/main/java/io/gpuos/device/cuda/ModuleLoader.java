@@ -1,5 +1,6 @@
 package io.gpuos.device.cuda;
 
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
@@ -13,6 +14,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Brings operators in the documented way: a module for each, loaded by the driver, which waits
@@ -100,8 +102,12 @@ final class ModuleLoader implements CodeLoader {
   }
 
   @Override
-  public String description() {
-    return "driver: workers park while a module is loaded";
+  public InjectionStatus status(String reason) {
+    return new InjectionStatus(
+        false,
+        "the driver loads a module for each operator, for which the workers park",
+        reason,
+        Optional.empty());
   }
 
   @Override
