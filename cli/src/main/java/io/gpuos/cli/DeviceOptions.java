@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import io.gpuos.Gpuos;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The choice of a device, shared by the commands that need one. */
@@ -13,8 +14,10 @@ final class DeviceOptions {
       description = "auto (the default: a CUDA device if there is one), cpu or cuda:N.")
   private String device;
 
+  @Mixin private InjectionOption injection;
+
   /** Opens the device; for {@code auto} a line on standard error says which one it is, and why. */
   Gpuos open() {
-    return Gpuos.open(device);
+    return Gpuos.open(device, injection.settings());
   }
 }

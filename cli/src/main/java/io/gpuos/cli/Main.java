@@ -1,12 +1,18 @@
 package io.gpuos.cli;
 
+import io.gpuos.error.CompileException;
 import io.gpuos.error.GpuosException;
+import io.gpuos.error.Messages;
+import io.gpuos.file.StandardOutput;
+import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExecutionException;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -39,7 +45,7 @@ public final class Main implements Runnable {
   /** The command did what was asked. */
   static final int EXIT_OK = 0;
 
-  /** The command ran and a result was wrong. */
+  /** The command ran and a result was wrong, or did not arrive where it was to go. */
   static final int EXIT_WRONG = 1;
 
   /** The command was asked for something that cannot be done; one line says why. */
@@ -76,7 +82,29 @@ public final class Main implements Runnable {
   public static void main(String[] arguments) {
     // Numbers look the same everywhere: others read them.
     Locale.setDefault(Locale.ROOT);
-    System.exit(commandLine().execute(arguments));
+    System.exit(execute(commandLine(), new StandardOutput(), arguments));
+  }
+
+  /**
+   * Runs one command.
+   *
+   * @param standardOutput where its results go
+   * @return the exit code; {@link #EXIT_WRONG} too where results could not be written
+   */
+  static int execute(CommandLine command, OutputStream standardOutput, String... arguments) {
+    CheckedOutput checked = new CheckedOutput(standardOutput);
+    PrintWriter out = checked.writer(System.out.charset());
+    int exitCode = command.setOut(out).execute(arguments);
+    out.flush();
+    if (checked.failure().isEmpty()) {
+      return exitCode;
+    }
+    command
+        .getErr()
+        .println(
+            "gpuos: cannot write: file=standard output, reason=%s, expected=one that takes all of it"
+                .formatted(Messages.line(checked.failure().get().getMessage())));
+    return exitCode == EXIT_OK ? EXIT_WRONG : exitCode;
   }
 
   /** The command with everything configured, for {@link #main} and for tests. */
@@ -86,11 +114,24 @@ public final class Main implements Runnable {
     if (System.getProperty("gpuos.checkout") != null) {
       command.getCommandSpec().usageMessage().footer(CHECKOUT_COMMANDS);
     }
+    letArgumentsBeginWithAMinus(command.getSubcommands().get("run").getCommandSpec());
     return command
         .setUsageHelpAutoWidth(true)
         .setExecutionStrategy(Main::executeCatchingErrors)
         .setExecutionExceptionHandler(main::report)
         .setParameterExceptionHandler(main::reportUsage);
+  }
+
+  /**
+   * For a command whose argument is an expression, which may begin with a minus: only whole words
+   * that are options are options. There are no short ones, so that {@code -h} is minus h.
+   */
+  private static void letArgumentsBeginWithAMinus(CommandSpec spec) {
+    spec.parser().unmatchedOptionsArePositionalParams(true);
+    for (OptionSpec option : List.copyOf(spec.options())) {
+      spec.remove(option);
+      spec.addOption(OptionSpec.builder(option).names(option.longestName()).build());
+    }
   }
 
   /** Reached when no subcommand was named. */
@@ -124,7 +165,7 @@ public final class Main implements Runnable {
           default -> EXIT_DEFECT;
         };
     if (exitCode == EXIT_DEFECT) {
-      err.println("gpuos: internal error: " + oneLine(cause.toString()));
+      err.println("gpuos: internal error: " + Messages.line(cause.toString()));
       cause.printStackTrace(err);
       err.println("gpuos: this is a defect of GPUOS; please report it with the lines above");
     } else {
@@ -136,7 +177,7 @@ public final class Main implements Runnable {
   private int reportUsage(ParameterException failure, String[] arguments) {
     CommandLine command = failure.getCommandLine();
     String help = command.getCommandSpec().qualifiedName() + " --help";
-    command.getErr().println("gpuos: " + oneLine(failure.getMessage()) + "; try: " + help);
+    command.getErr().println("gpuos: " + Messages.line(failure.getMessage()) + "; try: " + help);
     if (debug) {
       failure.printStackTrace(command.getErr());
     }
@@ -144,14 +185,17 @@ public final class Main implements Runnable {
   }
 
   private void reportLine(PrintWriter err, Throwable failure) {
-    err.println("gpuos: " + oneLine(failure.getMessage()));
+    err.println("gpuos: " + oneLine(failure));
     if (debug) {
       failure.printStackTrace(err);
     }
   }
 
-  /** The first line; what follows it, such as a compiler's log, is part of the stack trace. */
-  private static String oneLine(String message) {
-    return message == null ? "" : message.lines().findFirst().orElse("");
+  /** Of a compiler's refusal the first line: its log follows, and is part of the stack trace. */
+  private static String oneLine(Throwable failure) {
+    String message = String.valueOf(failure.getMessage());
+    return failure instanceof CompileException
+        ? message.lines().findFirst().orElse("")
+        : Messages.line(message);
   }
 }

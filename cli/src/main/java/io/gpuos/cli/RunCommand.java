@@ -4,9 +4,11 @@ import io.gpuos.Call;
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
+import io.gpuos.cli.text.Progress;
 import io.gpuos.cli.text.Units;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.InvalidInputException;
+import io.gpuos.file.OutputFiles;
 import io.gpuos.ir.ExpressionPlan;
 import io.gpuos.ir.TensorType;
 import io.gpuos.layout.DType;
@@ -40,6 +42,8 @@ import picocli.CommandLine.Parameters;
       "Several expressions, separated by commas, have an --out each, in order. The type of a "
           + "result is that of its expression. gpuos ops lists the functions.",
       "",
+      "An expression may begin with a minus. One that is an option of this command goes last, after --.",
+      "",
       "Example: gpuos run 'relu(a*b + c)' --in a=a.npy --in b=b.npy --in c=c.npy --out y.npy"
     })
 final class RunCommand implements Callable<Integer> {
@@ -57,7 +61,9 @@ final class RunCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "FILE",
       required = true,
-      description = "Where a result goes. A file that is there is replaced.")
+      description =
+          "Where a result goes. A file that is there is replaced; a device or a pipe is written to; "
+              + "- is standard output.")
   private List<Path> outputs;
 
   @Mixin private DeviceOptions device;
@@ -82,6 +88,7 @@ final class RunCommand implements Callable<Integer> {
     Operator operator = Operator.of(expression);
     SequencedMap<String, Path> files = inputFiles(operator);
     requireAnOutputEach(operator);
+    outputs.forEach(output::leaveStandardOutputTo);
     try (Arena arena = Arena.ofConfined()) {
       SequencedMap<String, NpyArray> arrays = new LinkedHashMap<>();
       files.forEach((name, file) -> arrays.put(name, NpyFile.read(file, arena)));
@@ -112,7 +119,7 @@ final class RunCommand implements Callable<Integer> {
       if (file == null) {
         throw new ExpressionException(
             "input not given: name=%s, expression=%s, expected=--in %s=FILE"
-                .formatted(name, expression, name));
+                .formatted(name, operator, name));
       }
       files.put(name, file);
     }
@@ -121,7 +128,7 @@ final class RunCommand implements Callable<Integer> {
           operator.inputs().isEmpty() ? "none" : "one of " + String.join(", ", operator.inputs());
       throw new ExpressionException(
           "input not in the expression: name=%s, expression=%s, expected=%s"
-              .formatted(given.keySet().iterator().next(), expression, expected));
+              .formatted(given.keySet().iterator().next(), operator, expected));
     }
     return files;
   }
@@ -139,11 +146,11 @@ final class RunCommand implements Callable<Integer> {
     if (outputs.size() != operator.outputs().size()) {
       throw new ExpressionException(
           "number of outputs: --out=%d, expression=%s, expected=%d, one for each expression"
-              .formatted(outputs.size(), expression, operator.outputs().size()));
+              .formatted(outputs.size(), operator, operator.outputs().size()));
     }
     Set<Path> different = new HashSet<>();
     for (Path file : outputs) {
-      if (!different.add(file.toAbsolutePath().normalize())) {
+      if (!OutputFiles.replaced(file).map(different::add).orElse(true)) {
         throw new InvalidInputException(
             "output given twice: file=" + file + ", expected=a file for each result");
       }
@@ -168,8 +175,10 @@ final class RunCommand implements Callable<Integer> {
   private Result compute(
       Operator operator, SequencedMap<String, Path> files, SequencedMap<String, NpyArray> arrays) {
     long begin = System.nanoTime();
-    try (Gpuos gpu = device.open()) {
+    try (Progress progress = output.progress();
+        Gpuos gpu = openVisibly(progress)) {
       long opened = System.nanoTime();
+      progress.longStep("copying inputs");
       List<Tensor> tensors = new ArrayList<>();
       for (NpyArray array : arrays.values()) {
         Tensor tensor = gpu.empty(array.dtype(), array.shape());
@@ -180,11 +189,14 @@ final class RunCommand implements Callable<Integer> {
       for (TensorType type : resultTypes(operator, arrays)) {
         results.add(gpu.empty(type.dtype(), shape(type)));
       }
+      progress.longStep("compiling");
       long ready = System.nanoTime();
       try (Call call = gpu.prepare(operator, results, tensors.toArray(Tensor[]::new))) {
+        progress.longStep("computing");
         long prepared = System.nanoTime();
         call.run();
         long done = System.nanoTime();
+        progress.longStep("writing results");
         List<Array> written = write(results);
         return new Result(
             expression,
@@ -200,22 +212,30 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  private Gpuos openVisibly(Progress progress) {
+    progress.longStep("opening the device");
+    return device.open();
+  }
+
   private static long[] shape(TensorType type) {
     return type.shape().stream().mapToLong(Long::longValue).toArray();
   }
 
   private List<Array> write(List<Tensor> results) {
     List<Array> written = new ArrayList<>();
-    for (int k = 0; k < results.size(); k++) {
-      Tensor tensor = results.get(k);
-      Path file = outputs.get(k);
-      Layout layout = Layout.contiguous(tensor.dtype(), tensor.shape());
-      try (Arena arena = Arena.ofConfined()) {
-        MemorySegment elements = arena.allocate(layout.byteSize(), Long.BYTES);
-        tensor.read(elements);
-        NpyFile.write(file, layout, elements, 0);
+    try (OutputFiles files = new OutputFiles()) {
+      for (int k = 0; k < results.size(); k++) {
+        Tensor tensor = results.get(k);
+        Path file = outputs.get(k);
+        Layout layout = Layout.contiguous(tensor.dtype(), tensor.shape());
+        try (Arena arena = Arena.ofConfined()) {
+          MemorySegment elements = arena.allocate(layout.byteSize(), Long.BYTES);
+          tensor.read(elements);
+          NpyFile.write(files, file, layout, elements, 0);
+        }
+        written.add(new Array("output " + k, file, tensor.dtype(), tensor.shape()));
       }
-      written.add(new Array("output " + k, file, tensor.dtype(), tensor.shape()));
+      files.commit();
     }
     return written;
   }
@@ -234,7 +254,7 @@ final class RunCommand implements Callable<Integer> {
         result.outputs().stream()
             .map(array -> array.file() + " " + TensorType.of(array.dtype(), array.shape()))
             .collect(Collectors.joining(", "));
-    return "wrote %s, computed on %s in %s us"
-        .formatted(written, result.device(), Units.digits(result.runUs()));
+    return "wrote %s, computed on %s in %s"
+        .formatted(written, result.device(), Units.nanos(result.runUs() * 1e3));
   }
 }

@@ -32,6 +32,7 @@ public final class Demo {
   private final Shapes shapes;
   private final Map<String, Operator> operators = new HashMap<>();
   private final Set<Operator> met = new HashSet<>();
+  private final List<Long> elements = new ArrayList<>();
 
   private long prepareNanos;
   private long rehearsalNanos;
@@ -90,6 +91,7 @@ public final class Demo {
         operations - verified,
         timedNanos / 1e3 / operations,
         worst,
+        DemoReport.Elements.of(elements),
         operators.size(),
         openMs,
         prepareNanos * MS,
@@ -108,6 +110,7 @@ public final class Demo {
         run(group, space, count, tally);
       }
     }
+    elements.addAll(tally.elements());
     return tally.report();
   }
 
