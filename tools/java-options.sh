@@ -1,12 +1,14 @@
 # Sourced by both launchers, that of a checkout and that of a distribution: what the JVM is told by
 # its surroundings. Uses no program but the shell and the JVM.
 
-# require_java_options JAVA FILE: ends the process with exit code 2 and one line if the JVM refuses
-# GPUOS_JAVA_OPTIONS beside the options in FILE. Costs a start of the JVM, where the variable is set.
+java_main=--module=io.gpuos.cli/io.gpuos.cli.Main
+
+# require_java_options JAVA OPTION..: ends the process with exit code 2 and one line if the JVM
+# refuses GPUOS_JAVA_OPTIONS after the others. Costs a start of the JVM, where the variable is set.
 require_java_options() {
   [ -n "${GPUOS_JAVA_OPTIONS-}" ] || return 0
   # shellcheck disable=SC2086 # options are split on purpose
-  if ! java_says=$("$1" "@$2" ${GPUOS_JAVA_OPTIONS-} -version 2>&1); then
+  if ! java_says=$("$@" ${GPUOS_JAVA_OPTIONS-} --dry-run "$java_main" 2>&1); then
     # Its first line says what is wrong.
     java_says=${java_says%%"
 "*}

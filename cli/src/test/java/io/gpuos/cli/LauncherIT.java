@@ -118,9 +118,7 @@ class LauncherIT {
       Program.Result help =
           new Program(directory)
               .with("PATH", path.toString())
-              .run(
-                  (Object[])
-                      Stream.concat(Stream.of(gpuos.toString()), Stream.of(words)).toArray());
+              .run(Stream.concat(Stream.of(gpuos.toString()), Stream.of(words)).toArray());
       assertEquals(0, help.exitCode(), help::err);
       assertTrue(help.out().startsWith("Usage: gpuos " + command + " [--help]"), help::out);
       assertEquals("", help.err());
