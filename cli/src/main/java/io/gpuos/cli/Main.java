@@ -6,6 +6,8 @@ import io.gpuos.error.Messages;
 import io.gpuos.file.StandardOutput;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine;
@@ -19,6 +21,7 @@ import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /**
  * Entry point of the {@code gpuos} command. Subcommands are registered here, and only here: a
@@ -116,10 +119,20 @@ public final class Main implements Runnable {
     }
     letArgumentsBeginWithAMinus(command.getSubcommands().get("run").getCommandSpec());
     return command
+        .registerConverter(Path.class, Main::path)
         .setUsageHelpAutoWidth(true)
         .setExecutionStrategy(Main::executeCatchingErrors)
         .setExecutionExceptionHandler(main::report)
         .setParameterExceptionHandler(main::reportUsage);
+  }
+
+  private static Path path(String text) {
+    try {
+      return Path.of(text);
+    } catch (InvalidPathException e) {
+      throw new TypeConversionException(
+          "not a path: path=%s, expected=%s".formatted(text, e.getReason()));
+    }
   }
 
   /**

@@ -325,6 +325,7 @@ class RunCommandTest {
       assertRefused(run("a", "--in", malformed, "--out", out), "malformed input");
     }
     assertRefused(run("a", "--in", "a=\0", "--out", out), "not a path");
+    assertRefused(run("a", "--in", "a=" + a, "--out", "\0"), "not a path: path=");
   }
 
   @Test
