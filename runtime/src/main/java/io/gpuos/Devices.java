@@ -6,11 +6,17 @@ import io.gpuos.device.cpu.CpuDevice;
 import io.gpuos.device.cuda.CudaComputeDevice;
 import io.gpuos.error.DeviceException;
 import io.gpuos.error.DeviceUnavailableException;
+import java.util.regex.Pattern;
 
 /** Chooses and opens the device a user names. */
 final class Devices {
 
   private static final System.Logger LOG = System.getLogger("io.gpuos");
+
+  private static final String CUDA_PREFIX = "cuda:";
+
+  /** Plain decimal: neither sign, nor leading zeros, nor the digits of other scripts. */
+  private static final Pattern CUDA = Pattern.compile(CUDA_PREFIX + "(0|[1-9][0-9]*)");
 
   private Devices() {}
 
@@ -31,8 +37,9 @@ final class Devices {
       device = CudaComputeDevice.open(0, settings);
       reason = "first CUDA device";
     } catch (DeviceException unavailable) {
+      LOG.log(System.Logger.Level.DEBUG, "no CUDA device: {0}", unavailable.getMessage());
       device = new CpuDevice(settings);
-      reason = "no CUDA device: " + unavailable.getMessage();
+      reason = "no usable CUDA device, gpuos doctor says why";
     }
     LOG.log(
         System.Logger.Level.INFO,
@@ -44,14 +51,18 @@ final class Devices {
   }
 
   private static int ordinal(String name) {
-    if (name.startsWith("cuda:") || name.equals("cuda")) {
+    if (name.equals("cuda")) {
+      return 0;
+    }
+    if (CUDA.matcher(name).matches()) {
       try {
-        return name.equals("cuda") ? 0 : Integer.parseUnsignedInt(name.substring(5));
+        return Integer.parseInt(name.substring(CUDA_PREFIX.length()));
       } catch (NumberFormatException _) {
-        // Falls through to the message below.
+        // More than any machine has, and refused as what is no number.
       }
     }
     throw new DeviceUnavailableException(
-        "unknown device: device=" + name + ", expected=auto, cpu or cuda:N");
+        "unknown device: device=%s, expected=auto, cpu, cuda or cuda:N; N is 0, 1, 2 and so on"
+            .formatted(name));
   }
 }

@@ -1,6 +1,7 @@
 package io.gpuos;
 
 import io.gpuos.error.ExpressionException;
+import io.gpuos.error.Messages;
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionParser;
 import io.gpuos.layout.Layout;
@@ -104,8 +105,9 @@ public final class Operator {
     bindings.keySet().removeIf(key -> key.runtime() == runtime);
   }
 
+  /** The expression as messages show it: on one line, and shortened in the middle if it is long. */
   @Override
   public String toString() {
-    return text;
+    return Messages.quoted(text);
   }
 }

@@ -29,6 +29,7 @@ final class BenchMicroCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     options.requireWritable();
+    options.file().ifPresent(output::leaveStandardOutputTo);
     MicroReport report = run();
     options.write(report);
     output.print(report, out -> print(report, out));

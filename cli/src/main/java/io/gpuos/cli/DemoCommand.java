@@ -69,12 +69,19 @@ final class DemoCommand implements Callable<Integer> {
     out.println();
     Table table =
         Table.of(
-            "group", ">operations", ">us/operation", ">worst error", ">verified", ">mismatches");
+            "group",
+            ">operations",
+            ">elements",
+            ">us/operation",
+            ">worst error",
+            ">verified",
+            ">mismatches");
     for (DemoReport.GroupReport group : report.groups()) {
       row(
           table,
           group.name(),
           group.operations(),
+          group.elements(),
           group.usPerOp(),
           group.worstError(),
           group.verified(),
@@ -84,6 +91,7 @@ final class DemoCommand implements Callable<Integer> {
         table,
         "all",
         report.operations(),
+        report.elements(),
         report.usPerOp(),
         report.worstError(),
         report.verified(),
@@ -97,6 +105,7 @@ final class DemoCommand implements Callable<Integer> {
       Table table,
       String name,
       int operations,
+      DemoReport.Elements elements,
       double usPerOp,
       double worstError,
       int verified,
@@ -104,6 +113,7 @@ final class DemoCommand implements Callable<Integer> {
     table.row(
         name,
         Integer.toString(operations),
+        Long.toString(elements.median()),
         Units.digits(usPerOp),
         Units.error(worstError),
         Integer.toString(verified),
@@ -130,6 +140,9 @@ final class DemoCommand implements Callable<Integer> {
     times.row("", millis(report.checkMs()), "to check every element against the reference");
     times.print(out);
     out.println();
+    out.println(
+        "Elements are those of the largest tensor of an operation: the median; from %d to %d in all."
+            .formatted(report.elements().least(), report.elements().most()));
     out.println("Errors are relative to the expected value, or to 1 where that is larger.");
     out.println("Seed: " + report.seed());
   }

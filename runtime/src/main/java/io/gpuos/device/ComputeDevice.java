@@ -32,6 +32,9 @@ public interface ComputeDevice extends AutoCloseable {
     return new Injections();
   }
 
+  /** How new operators come to the workers, and why so. */
+  InjectionStatus injection();
+
   /** Workers that execute tasks. */
   int workers();
 

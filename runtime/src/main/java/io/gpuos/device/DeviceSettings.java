@@ -33,13 +33,22 @@ public record DeviceSettings(
 
     /** The setting {@value #PROPERTY}; AUTO without one. */
     static Injection preferred() {
-      String name = System.getProperty(PROPERTY, "auto");
+      return named(PROPERTY, System.getProperty(PROPERTY, "auto"));
+    }
+
+    /**
+     * The way of that name, in any case.
+     *
+     * @param setting who names it, for the message
+     * @throws io.gpuos.error.InvalidInputException if none has it
+     */
+    public static Injection named(String setting, String name) {
       for (Injection way : values()) {
         if (way.name().equalsIgnoreCase(name)) {
           return way;
         }
       }
-      throw invalid(PROPERTY, name, "auto, live or driver");
+      throw invalid(setting, name, "auto, live or driver");
     }
   }
 
@@ -74,6 +83,11 @@ public record DeviceSettings(
 
   /** The defaults: 16384 records, 200 us linger, 100 ms residency, 10 s wait for room. */
   public static DeviceSettings defaults() {
+    return defaults(Injection.preferred());
+  }
+
+  /** The defaults with that way of {@link Injection}, whatever the system property says. */
+  public static DeviceSettings defaults(Injection injection) {
     return new DeviceSettings(
         0,
         16_384,
@@ -81,7 +95,7 @@ public record DeviceSettings(
         Duration.ofMillis(100),
         Duration.ofSeconds(10),
         1,
-        Injection.preferred());
+        injection);
   }
 
   public DeviceSettings withWorkers(int value) {

@@ -51,7 +51,7 @@ public final class LibrarySearch {
     public String reason() {
       return Stream.<Predicate<Candidate>>of(
               c -> c.source() == Source.SETTING,
-              c -> Files.isRegularFile(Path.of(c.path())),
+              c -> Surroundings.path(c.path()).filter(Files::isRegularFile).isPresent(),
               c -> c.source() == Source.LOADER)
           .flatMap(telling -> candidates.stream().filter(telling))
           .filter(c -> c.outcome() == Outcome.REJECTED)
@@ -107,7 +107,7 @@ public final class LibrarySearch {
     }
     Optional<String> setting = surroundings.setting(library.property(), library.variable());
     if (setting.isPresent()) {
-      trySetting(Path.of(setting.get()).toAbsolutePath());
+      trySetting(setting.get());
       return;
     }
     tryLoaded();
@@ -118,11 +118,15 @@ public final class LibrarySearch {
     tryRedistJar();
   }
 
-  private void trySetting(Path path) {
-    if (Files.isDirectory(path)) {
-      tryDirectory(Source.SETTING, path);
+  private void trySetting(String setting) {
+    Optional<Path> path = Surroundings.path(setting).map(Path::toAbsolutePath);
+    if (path.isEmpty()) {
+      String reason = Surroundings.noPath(library.variable(), setting);
+      add(Source.SETTING, setting, Outcome.REJECTED, reason);
+    } else if (Files.isDirectory(path.get())) {
+      tryDirectory(Source.SETTING, path.get());
     } else {
-      tryFile(Source.SETTING, path.toString());
+      tryFile(Source.SETTING, path.get().toString());
     }
     add(
         Source.LOADER,
@@ -168,7 +172,8 @@ public final class LibrarySearch {
     for (String variable : List.of("CUDA_PATH", "CUDA_HOME")) {
       surroundings
           .variable(variable)
-          .ifPresent(home -> tryDirectory(Source.CUDA_HOME, Path.of(home, "lib64")));
+          .flatMap(Surroundings::path)
+          .ifPresent(home -> tryDirectory(Source.CUDA_HOME, home.resolve("lib64")));
     }
   }
 

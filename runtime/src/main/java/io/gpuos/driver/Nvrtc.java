@@ -126,8 +126,11 @@ public final class Nvrtc {
     if (library.find("nvrtcVersion").isEmpty()) {
       return Optional.of("exports no nvrtcVersion");
     }
-    Path builtins =
-        Path.of(library.path()).resolveSibling("libnvrtc-builtins.so." + version(library));
+    Optional<Path> file = Surroundings.path(library.path());
+    if (file.isEmpty()) {
+      return Optional.of(Surroundings.noPath("file", library.path()));
+    }
+    Path builtins = file.get().resolveSibling("libnvrtc-builtins.so." + version(library));
     if (!Files.exists(builtins)) {
       return Optional.of("no " + builtins.getFileName() + " beside " + library.path());
     }

@@ -239,7 +239,7 @@ public final class ExpressionParser {
     List<Actual> arguments = new ArrayList<>();
     while (!peek().is(")")) {
       if (!arguments.isEmpty()) {
-        expect(",");
+        expectCommaOr(")");
       }
       arguments.add(argument());
     }
@@ -283,7 +283,7 @@ public final class ExpressionParser {
     List<Integer> axes = new ArrayList<>();
     while (!peek().is(close)) {
       if (!axes.isEmpty()) {
-        expect(",");
+        expectCommaOr(close);
         if (peek().is(close)) {
           break;
         }
@@ -341,6 +341,13 @@ public final class ExpressionParser {
   private void expect(String symbol) {
     if (!accept(symbol)) {
       throw unexpected(symbol);
+    }
+  }
+
+  /** Another element of a list, which could also have ended here. */
+  private void expectCommaOr(String close) {
+    if (!accept(",")) {
+      throw unexpected(close + " or ,");
     }
   }
 

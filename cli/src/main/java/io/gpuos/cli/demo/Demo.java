@@ -35,6 +35,7 @@ public final class Demo {
   private final Shapes shapes;
   private final Map<String, Operator> operators = new HashMap<>();
   private final Set<Operator> met = new HashSet<>();
+  private final List<Long> elements = new ArrayList<>();
 
   private long prepareNanos;
   private long rehearsalNanos;
@@ -93,6 +94,7 @@ public final class Demo {
         operations - verified,
         timedNanos / 1e3 / operations,
         worst,
+        DemoReport.Elements.of(elements),
         operators.size(),
         openMs,
         prepareNanos * MS,
@@ -111,6 +113,7 @@ public final class Demo {
         run(group, space, count, tally);
       }
     }
+    elements.addAll(tally.elements());
     return tally.report();
   }
 

@@ -12,6 +12,7 @@ final class GroupTally {
 
   private final String name;
   private final List<String> examples = new ArrayList<>();
+  private final List<Long> elements = new ArrayList<>();
   private int operations;
   private int verified;
   private double worstError;
@@ -46,6 +47,7 @@ final class GroupTally {
       }
     }
     operations += all.size();
+    all.forEach(operation -> elements.add(operation.elements()));
   }
 
   private boolean isRight(Operation operation) {
@@ -64,6 +66,11 @@ final class GroupTally {
     return verdict.wrong() == 0;
   }
 
+  /** Of each operation, its size. */
+  List<Long> elements() {
+    return elements;
+  }
+
   DemoReport.GroupReport report() {
     return new DemoReport.GroupReport(
         name,
@@ -71,6 +78,7 @@ final class GroupTally {
         tasks,
         operations == 0 ? 0 : nanos / 1e3 / operations,
         worstError,
+        DemoReport.Elements.of(elements),
         verified,
         operations - verified,
         List.copyOf(examples));

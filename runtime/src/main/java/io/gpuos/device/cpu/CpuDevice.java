@@ -2,6 +2,7 @@ package io.gpuos.device.cpu;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
@@ -79,6 +80,15 @@ public final class CpuDevice implements ComputeDevice {
   @Override
   public String description() {
     return "CPU, " + workerCount + (workerCount == 1 ? " worker thread" : " worker threads");
+  }
+
+  @Override
+  public InjectionStatus injection() {
+    return new InjectionStatus(
+        true,
+        "an operator is a JVM class, added to the workers' table",
+        "the only way on this device",
+        Optional.empty());
   }
 
   @Override

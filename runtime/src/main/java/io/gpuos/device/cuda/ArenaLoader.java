@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.codegen.CudaGenerator;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaMemory;
 import io.gpuos.driver.CudaStream;
@@ -15,6 +16,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Brings operators into the running kernel: GPUOS itself verifies and links the machine code and
@@ -65,8 +67,15 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   }
 
   @Override
-  public String description() {
-    return "live: %s".formatted(arena);
+  public InjectionStatus status(String reason) {
+    CodeArena.Usage usage = arena.usage();
+    return new InjectionStatus(
+        true,
+        "machine code is verified, linked and copied beside the running kernel",
+        reason,
+        Optional.of(
+            new InjectionStatus.Arena(
+                usage.images(), usage.usedBytes(), usage.reservedBytes(), usage.limitBytes())));
   }
 
   // ---- memory for the arena; under this object's monitor, by way of load() ----------------------

@@ -3,6 +3,7 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.Injections;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
@@ -26,6 +27,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -73,6 +75,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final SpaceTable spaces;
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
+  private final DeviceSettings.Injection injection;
+  private final CodeLoader loader;
   private final CudaOperators operators;
   private final Completions completions;
   private final Lease lease;
@@ -168,7 +172,11 @@ public final class CudaComputeDevice implements ComputeDevice {
       phases.end("worker code");
       kernel.load(worker);
       phases.end("worker kernel");
-      operators = operators(settings);
+      injection = settings.injection();
+      Aliases aliases = new Aliases(context, memory);
+      parts.push(aliases::close);
+      loader = loader(injection, aliases);
+      operators = operators(aliases);
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
       parts.push(pool::close);
@@ -193,23 +201,18 @@ public final class CudaComputeDevice implements ComputeDevice {
         cubin -> context.link(Map.of("gpuos_worker", cubin)));
   }
 
-  private CudaOperators operators(DeviceSettings settings) {
-    Aliases aliases = new Aliases(context, memory);
-    parts.push(aliases::close);
+  private CudaOperators operators(Aliases aliases) {
     OperatorTable<Code> table =
         new OperatorTable<>(
             WorkerMemory.MAX_OPERATORS,
             (operator, address) -> turns.run(() -> aliases.turn(operator, address)),
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    CodeLoader loader = loader(settings.injection(), aliases);
     return new CudaOperators(context, compiler, loader, table);
   }
 
   private CodeLoader loader(DeviceSettings.Injection injection, Aliases aliases) {
-    boolean live =
-        injection == DeviceSettings.Injection.LIVE
-            || injection == DeviceSettings.Injection.AUTO && KNOWN_LIVE.contains(architecture);
+    boolean live = isLive(injection, architecture);
     Limits limits = new Limits(architecture, kernel.registers(), WorkerKernel.STACK_BYTES);
     if (live) {
       return new ArenaLoader(context, limits);
@@ -217,6 +220,27 @@ public final class CudaComputeDevice implements ComputeDevice {
     byte[] worker =
         CompileService.join(compiler.compile(CudaOperators.workerRequest(architecture)));
     return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker);
+  }
+
+  private static boolean isLive(DeviceSettings.Injection injection, String architecture) {
+    return switch (injection) {
+      case LIVE -> true;
+      case DRIVER -> false;
+      case AUTO -> KNOWN_LIVE.contains(architecture);
+    };
+  }
+
+  /** Why operators come in as they do. */
+  static String injectionReason(DeviceSettings.Injection injection, String architecture) {
+    String known = String.join(", ", KNOWN_LIVE);
+    return switch (injection) {
+      case LIVE, DRIVER -> "asked for: injection=" + injection.name().toLowerCase(Locale.ROOT);
+      case AUTO ->
+          isLive(injection, architecture)
+              ? architecture + " is known to take live code"
+              : "%s is not known to take live code, as %s is; --injection=live tries it"
+                  .formatted(architecture, known);
+    };
   }
 
   private boolean outstanding() {
@@ -247,6 +271,11 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public Injections injections() {
     return operators.injections();
+  }
+
+  @Override
+  public InjectionStatus injection() {
+    return loader.status(injectionReason(injection, architecture));
   }
 
   @Override
