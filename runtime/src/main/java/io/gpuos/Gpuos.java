@@ -2,7 +2,6 @@ package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
-import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.ExpressionException;
@@ -75,8 +74,8 @@ public final class Gpuos implements AutoCloseable {
 
   private Tensor empty(Layout layout) {
     checkOpen();
-    MemoryPool pool = device.memory();
-    return new Tensor(this, new Storage(pool, pool.allocate(layout.byteSize())), View.of(layout));
+    Storage storage = Storage.allocate(device.memory(), layout.byteSize());
+    return new Tensor(this, storage, View.of(layout));
   }
 
   /** A tensor of zeros. */
@@ -170,7 +169,7 @@ public final class Gpuos implements AutoCloseable {
   /** Starts to compute {@code operator} into {@code outputs}, one for each of its expressions. */
   public Submission submitInto(Operator operator, List<Tensor> outputs, Tensor... inputs) {
     try (Call call = prepare(operator, outputs, inputs)) {
-      return call.submission(outputs);
+      return call.submission();
     }
   }
 
@@ -234,7 +233,10 @@ public final class Gpuos implements AutoCloseable {
     device.lease().wake();
   }
 
-  /** Waits until everything submitted so far is complete. */
+  /**
+   * Waits until everything submitted so far is complete. An interrupt does not end the wait; it is
+   * pending afterwards.
+   */
   public void synchronize() {
     device.ring().awaitAll(deadline(FOREVER));
     device.completions().throwIfFailed();
@@ -242,8 +244,17 @@ public final class Gpuos implements AutoCloseable {
 
   /**
    * Waits for the task {@code sequence}, which {@link Call#submit} returned, and those before it.
+   * An interrupt does not end the wait; it is pending afterwards.
+   *
+   * @throws InvalidInputException if no such task has been submitted
    */
   public void await(long sequence) {
+    long next = device.ring().tail();
+    if (sequence - next >= 0) {
+      throw new InvalidInputException(
+          "sequence not submitted: sequence=%s, expected=one before %s, as submit returned it"
+              .formatted(sequence, next));
+    }
     await(device.completions().through() + 1, sequence, FOREVER);
   }
 
@@ -253,9 +264,15 @@ public final class Gpuos implements AutoCloseable {
     return complete;
   }
 
+  boolean awaitInterruptibly(long first, long last, Duration limit) throws InterruptedException {
+    boolean complete = device.completions().awaitInterruptibly(first, last, deadline(limit));
+    device.completions().throwIfFailed();
+    return complete;
+  }
+
   private static long deadline(Duration limit) {
     Duration bounded = limit.compareTo(FOREVER) < 0 ? limit : FOREVER;
-    return System.nanoTime() + bounded.toNanos();
+    return System.nanoTime() + (bounded.isNegative() ? 0 : bounded.toNanos());
   }
 
   /** Whether the device works; once false it stays false. */
@@ -266,19 +283,27 @@ public final class Gpuos implements AutoCloseable {
   // ---- used by tensors and operators
   // ----------------------------------------------------------------
 
-  void download(MemorySegment target, long address, long bytes, Access access) {
-    checkOpen();
-    device.ring().awaitAccess(access, false, deadline(FOREVER));
-    device.completions().throwIfFailed();
-    if (bytes > 0) {
-      device.download(target, address, bytes);
-    }
+  /** Waits for the tasks that write what {@code access} names. */
+  void awaitReadable(Access access) {
+    awaitAccess(access, false);
   }
 
-  void upload(long address, MemorySegment source, long bytes, Access access) {
+  /** Waits for the tasks that read or write what {@code access} names. */
+  void awaitWritable(Access access) {
+    awaitAccess(access, true);
+  }
+
+  private void awaitAccess(Access access, boolean forWrite) {
     checkOpen();
-    device.ring().awaitAccess(access, true, deadline(FOREVER));
+    device.ring().awaitAccess(access, forWrite, deadline(FOREVER));
     device.completions().throwIfFailed();
+  }
+
+  void download(MemorySegment target, long address, long bytes) {
+    device.download(target, address, bytes);
+  }
+
+  void upload(MemorySegment source, long address, long bytes) {
     device.upload(address, source, bytes);
   }
 

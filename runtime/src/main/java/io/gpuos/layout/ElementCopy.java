@@ -132,7 +132,12 @@ public final class ElementCopy {
     copy(array, 0, Layout.contiguous(type, layout.shape()), memory, offset, layout);
   }
 
-  private static int arrayLength(Layout layout) {
+  /**
+   * Length of a Java array of the elements.
+   *
+   * @throws ShapeException if there are too many
+   */
+  public static int arrayLength(Layout layout) {
     if (layout.elements() > LONGEST_ARRAY) {
       throw Shapes.overflow(layout.shape(), "at most " + LONGEST_ARRAY + " for a Java array");
     }

@@ -5,7 +5,8 @@ import java.util.Arrays;
 
 /**
  * An operator bound to its operands, ready to be submitted any number of times: everything a record
- * holds except its sequence and its dependencies. Immutable and thread-safe.
+ * holds except its sequence and its dependencies. Thread-safe; what changes is guarded by the
+ * ring's ordering section.
  *
  * <p>Large work is cut into tiles of {@code tilePositions} positions; each tile is one record, and
  * all tiles of one submission have consecutive sequences.
@@ -36,6 +37,9 @@ public final class Invocation {
 
   /** Whether every operand is one region; set by {@link #resolve}. */
   boolean simple;
+
+  /** Not to be submitted any more; see {@link SubmissionRing#close(Invocation[])}. */
+  boolean closed;
 
   private boolean everResolved;
   private final long positions;

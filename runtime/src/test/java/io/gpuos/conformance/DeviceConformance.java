@@ -26,7 +26,9 @@ abstract class DeviceConformance
         OrderingConformance,
         ThreadConformance,
         ErrorConformance,
-        MemoryConformance {
+        MemoryConformance,
+        LifetimeConformance,
+        WaitConformance {
 
   private final String device;
   private Gpuos shared;

@@ -1,5 +1,6 @@
 package io.gpuos.conformance;
 
+import io.gpuos.Batch;
 import io.gpuos.Call;
 import io.gpuos.Gpuos;
 import io.gpuos.conformance.RandomProgram.Step;
@@ -84,7 +85,9 @@ final class ProgramRunner {
           if (random.nextBoolean()) {
             gpu.synchronize(); // with nothing outstanding, batches take a short cut
           }
-          gpu.batch(group).submit();
+          try (Batch batch = gpu.batch(group)) {
+            batch.submit();
+          }
           i += group.size();
           continue;
         }

@@ -522,6 +522,34 @@ class SubmissionRingTest {
   }
 
   @Test
+  void shouldRefuseAnInvocationThatIsClosed() {
+    startAt(1, Duration.ofMillis(50));
+    Invocation ended = task(1);
+    Invocation other = task(2);
+    AnalysedBatch batch = AnalysedBatch.of(List.of(ended));
+    fixture.ring.close(new Invocation[] {ended});
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(ended));
+    assertThrows(ClosedException.class, () -> fixture.ring.trySubmit(ended));
+    assertThrows(
+        ClosedException.class, () -> fixture.ring.submit(new Invocation[] {other, ended}, 2));
+    assertThrows(ClosedException.class, () -> fixture.ring.trySubmit(new Invocation[] {ended}, 1));
+    // Nothing was taken, nobody is in the section, and a batch has an end of its own.
+    assertEquals(1, fixture.ring.submit(batch));
+    assertEquals(2, fixture.ring.submit(batch));
+  }
+
+  @Test
+  void shouldRefuseABatchThatIsClosed() {
+    startAt(1, Duration.ofMillis(50));
+    AnalysedBatch batch = AnalysedBatch.of(List.of(task(1), task(2)));
+    fixture.ring.close(batch);
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(batch));
+    fixture.ring.submit(task(3));
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(batch));
+    assertEquals(2, fixture.ring.tail());
+  }
+
+  @Test
   void shouldEndAWaitForRoomAtTheEnd() throws InterruptedException {
     startAt(1, Duration.ofSeconds(30));
     for (int k = 0; k < CAPACITY; k++) {

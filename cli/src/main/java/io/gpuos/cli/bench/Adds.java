@@ -191,6 +191,8 @@ final class Adds implements AutoCloseable {
 
   @Override
   public void close() {
+    poison.close();
+    batch.close();
     poisoning.forEach(Call::close);
     for (Call call : calls) {
       call.close();
