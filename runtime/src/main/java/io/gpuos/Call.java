@@ -13,6 +13,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * An operator with its operands, checked and compiled, to be submitted any number of times. {@link
@@ -145,8 +146,12 @@ public final class Call implements AutoCloseable {
       for (int other = 0; other < o; other++) {
         if (overlap(outputs[o], outputs[other]) != Overlap.DISJOINT) {
           throw new OverlapException(
-              "outputs overlap: operator=%s, outputs=%d and %d, expected=disjoint memory"
-                  .formatted(operator, other, o));
+              String.format(
+                  Locale.ROOT,
+                  "outputs overlap: operator=%s, outputs=%d and %d, expected=disjoint memory",
+                  operator,
+                  other,
+                  o));
         }
       }
       for (int i = 0; i < inputs.length; i++) {
@@ -154,8 +159,12 @@ public final class Call implements AutoCloseable {
         if (overlap == Overlap.PARTIAL
             || overlap == Overlap.IDENTICAL && readsAfterWrite(binding, o, i)) {
           throw new OverlapException(
-              "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator; write to a new tensor and copy"
-                  .formatted(operator, o, operator.inputs().get(i)));
+              String.format(
+                  Locale.ROOT,
+                  "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator; write to a new tensor and copy",
+                  operator,
+                  o,
+                  operator.inputs().get(i)));
         }
       }
     }

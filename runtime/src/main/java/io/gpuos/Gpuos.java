@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.WeakHashMap;
 
@@ -37,15 +38,20 @@ public final class Gpuos implements AutoCloseable {
   }
 
   /**
-   * Opens the first CUDA device that works, otherwise the CPU device; a log line says which and
-   * why.
+   * Opens the first CUDA device; the CPU device where there is none, or no driver or compiler for
+   * it. A log line says which and why.
+   *
+   * @throws io.gpuos.error.GpuosException if there is a CUDA device that does not work: a call of
+   *     the driver failed, or the compiler refused the worker kernel. {@code open("cpu")} passes it
+   *     over.
    */
   public static Gpuos open() {
     return open("auto");
   }
 
   /**
-   * Opens {@code auto}, {@code cpu} or {@code cuda:N} with default settings.
+   * Opens {@code auto}, {@code cpu} or {@code cuda:N} with default settings. {@code auto} as {@link
+   * #open()}.
    *
    * @throws io.gpuos.error.DeviceUnavailableException if that device cannot be used, with the
    *     reason
@@ -183,8 +189,12 @@ public final class Gpuos implements AutoCloseable {
     checkOperands(operator, inputs);
     if (outputs.size() != operator.outputs().size()) {
       throw new ExpressionException(
-          "number of outputs: operator=%s, outputs=%d, expected=%d"
-              .formatted(operator, outputs.size(), operator.outputs().size()));
+          String.format(
+              Locale.ROOT,
+              "number of outputs: operator=%s, outputs=%d, expected=%d",
+              operator,
+              outputs.size(),
+              operator.outputs().size()));
     }
     Tensor[] out = outputs.toArray(Tensor[]::new);
     checkTensors(operator, out);
@@ -204,8 +214,13 @@ public final class Gpuos implements AutoCloseable {
     checkOpen();
     if (inputs.length != operator.inputs().size()) {
       throw new ExpressionException(
-          "number of inputs: operator=%s, inputs=%d, expected=%d: %s"
-              .formatted(operator, inputs.length, operator.inputs().size(), operator.inputs()));
+          String.format(
+              Locale.ROOT,
+              "number of inputs: operator=%s, inputs=%d, expected=%d: %s",
+              operator,
+              inputs.length,
+              operator.inputs().size(),
+              operator.inputs()));
     }
     checkTensors(operator, inputs);
   }

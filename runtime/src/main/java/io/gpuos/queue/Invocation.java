@@ -2,6 +2,7 @@ package io.gpuos.queue;
 
 import io.gpuos.abi.TaskRecord;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * An operator bound to its operands, ready to be submitted any number of times: everything a record
@@ -258,8 +259,13 @@ public final class Invocation {
           || tilePositions % positionsPerFirst != 0
           || positions / positionsPerFirst > 0xffffffffL) {
         throw new IllegalArgumentException(
-            "tile: positions=%d of %d, expected=a multiple of %d up to %d"
-                .formatted(tilePositions, positions, positionsPerFirst, MAX_TILE));
+            String.format(
+                Locale.ROOT,
+                "tile: positions=%d of %d, expected=a multiple of %d up to %d",
+                tilePositions,
+                positions,
+                positionsPerFirst,
+                MAX_TILE));
       }
       this.tilePositions = tilePositions;
       return this;

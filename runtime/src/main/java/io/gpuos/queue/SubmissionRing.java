@@ -6,6 +6,7 @@ import io.gpuos.error.RingFullException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
+import java.util.Locale;
 
 /**
  * The host's side of the submission ring. Any number of threads submit; results equal sequential
@@ -451,8 +452,12 @@ public final class SubmissionRing {
         }
         if (System.nanoTime() - deadline > 0) {
           throw new RingFullException(
-              "ring full: capacity=%d, waited_ms=%d, expected=room for %d; wait for results or open the runtime with a larger ring"
-                  .formatted(memory.capacity(), fullWaitNanos / 1_000_000, tiles));
+              String.format(
+                  Locale.ROOT,
+                  "ring full: capacity=%d, waited_ms=%d, expected=room for %d; wait for results or open the runtime with a larger ring",
+                  memory.capacity(),
+                  fullWaitNanos / 1_000_000,
+                  tiles));
         }
       }
     }

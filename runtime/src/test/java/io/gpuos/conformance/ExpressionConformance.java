@@ -10,6 +10,7 @@ import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.ir.Expr;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -59,7 +60,7 @@ interface ExpressionConformance extends Target {
     for (int i = 0; i < count; i++) {
       inputs[i] = gpu.tensor(new long[] {i, 1});
       sum.append(i == 0 ? "" : " + x" + i);
-      shifted.append(", x%d * 2 + x%d".formatted(i, (i + 7) % count));
+      shifted.append(String.format(Locale.ROOT, ", x%d * 2 + x%d", i, (i + 7) % count));
     }
     List<Tensor> outputs = gpu.submit(Operator.of(sum.toString() + shifted), inputs).results();
     assertEquals(1 + count, outputs.size());
@@ -108,7 +109,13 @@ interface ExpressionConformance extends Target {
   }
 
   private static String describe(Gpuos gpu, int number, ExpressionCase test, String problem) {
-    return "%s%n  device=%s, seed=%d, case=%d%n%s"
-        .formatted(problem, gpu.device().name(), Settings.seed(), number, test);
+    return String.format(
+        Locale.ROOT,
+        "%s%n  device=%s, seed=%d, case=%d%n%s",
+        problem,
+        gpu.device().name(),
+        Settings.seed(),
+        number,
+        test);
   }
 }

@@ -8,6 +8,7 @@ import io.gpuos.ir.OracleTensor;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -30,8 +31,14 @@ final class ProgramRunner {
       for (int i = 0; i < a.size(); i++) {
         for (int k = 0; k < a.get(i).count(); k++) {
           if (Double.compare(a.get(i).doubleAt(k), b.get(i).doubleAt(k)) != 0) {
-            return "%s %d: element %d is %s, one by one it is %s"
-                .formatted(what, i, k, b.get(i).doubleAt(k), a.get(i).doubleAt(k));
+            return String.format(
+                Locale.ROOT,
+                "%s %d: element %d is %s, one by one it is %s",
+                what,
+                i,
+                k,
+                b.get(i).doubleAt(k),
+                a.get(i).doubleAt(k));
           }
         }
       }

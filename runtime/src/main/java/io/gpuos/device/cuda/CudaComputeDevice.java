@@ -25,6 +25,7 @@ import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -95,8 +96,13 @@ public final class CudaComputeDevice implements ComputeDevice {
     String architecture = device.architecture();
     if (Integer.parseInt(architecture.substring(3)) < OLDEST_ARCHITECTURE) {
       throw new DeviceUnavailableException(
-          "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
-              .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
+          String.format(
+              Locale.ROOT,
+              "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer",
+              ordinal,
+              device.name(),
+              architecture,
+              OLDEST_ARCHITECTURE));
     }
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     try {
@@ -219,9 +225,12 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public String description() {
-    return "%s, driver %s, %d workers"
-        .formatted(
-            context.device().name(), version(context.device().cuda().driverVersion()), workers);
+    return String.format(
+        Locale.ROOT,
+        "%s, driver %s, %d workers",
+        context.device().name(),
+        version(context.device().cuda().driverVersion()),
+        workers);
   }
 
   private static String version(int number) {

@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -64,8 +65,10 @@ final class SpaceTable implements AutoCloseable {
   private void addPage() {
     if (pages.size() == MAX_PAGES) {
       throw new OutOfMemoryException(
-          "iteration spaces exhausted: spaces=%d, expected=fewer different shapes; open a new runtime"
-              .formatted(numbers.size()));
+          String.format(
+              Locale.ROOT,
+              "iteration spaces exhausted: spaces=%d, expected=fewer different shapes; open a new runtime",
+              numbers.size()));
     }
     long page = memory.allocate((long) LaunchRecord.SPACES_PER_PAGE * SpaceRecord.BYTES);
     try (Arena arena = Arena.ofConfined()) {
