@@ -75,7 +75,18 @@ public final class ExpressionParser {
               text.length(),
               MAX_LENGTH));
     }
-    return new ExpressionParser(Lexer.tokens(text)).program();
+    ExpressionParser parser = new ExpressionParser(Lexer.tokens(text));
+    try {
+      return parser.program();
+    } catch (StackOverflowError _) {
+      // Half a megabyte of stack is enough for any text; some threads have less.
+      throw new ExpressionException(
+          String.format(
+              Locale.ROOT,
+              "expression nested too deeply for this thread's stack: column=%d, expected=a larger"
+                  + " stack, or fewer levels; name parts: t = ...;",
+              parser.peek().column()));
+    }
   }
 
   /**
