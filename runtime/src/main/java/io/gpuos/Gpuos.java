@@ -73,7 +73,7 @@ public final class Gpuos implements AutoCloseable {
   // ---- tensors
   // --------------------------------------------------------------------------------------
 
-  /** A tensor with undefined contents. */
+  /** A tensor with undefined contents; without a shape, one of a single element, no dimensions. */
   public Tensor empty(DType dtype, long... shape) {
     return empty(Layout.contiguous(dtype, shape));
   }
@@ -84,7 +84,7 @@ public final class Gpuos implements AutoCloseable {
     return new Tensor(this, storage, View.of(layout));
   }
 
-  /** A tensor of zeros. */
+  /** A tensor of zeros; without a shape, one of a single element, no dimensions. */
   public Tensor zeros(DType dtype, long... shape) {
     Tensor tensor = empty(dtype, shape);
     MemorySegment zero = MemorySegment.ofArray(new long[1]);
@@ -92,7 +92,10 @@ public final class Gpuos implements AutoCloseable {
     return tensor;
   }
 
-  /** An F32 tensor of {@code values}, row-major. Without a shape it has one dimension. */
+  /**
+   * An F32 tensor of {@code values}, row-major. Without a shape it has one dimension; {@link
+   * #scalar(double)} makes one without dimensions.
+   */
   public Tensor tensor(float[] values, long... shape) {
     Tensor tensor = empty(DType.F32, shapeOf(values.length, shape));
     tensor.write(values);
@@ -104,7 +107,10 @@ public final class Gpuos implements AutoCloseable {
     return tensor(DType.F64, values, shape);
   }
 
-  /** A tensor of {@code values} converted to {@code dtype}, row-major. */
+  /**
+   * A tensor of {@code values} converted to {@code dtype}, row-major. Without a shape it has one
+   * dimension.
+   */
   public Tensor tensor(DType dtype, double[] values, long... shape) {
     Tensor tensor = empty(dtype, shapeOf(values.length, shape));
     tensor.write(values);
@@ -116,7 +122,10 @@ public final class Gpuos implements AutoCloseable {
     return tensor(DType.I64, values, shape);
   }
 
-  /** A tensor of {@code values} converted to {@code dtype}, row-major. */
+  /**
+   * A tensor of {@code values} converted to {@code dtype}, row-major. Without a shape it has one
+   * dimension.
+   */
   public Tensor tensor(DType dtype, long[] values, long... shape) {
     Tensor tensor = empty(dtype, shapeOf(values.length, shape));
     tensor.write(values);
@@ -131,7 +140,26 @@ public final class Gpuos implements AutoCloseable {
   }
 
   private static long[] shapeOf(int length, long[] shape) {
-    return shape.length == 0 && length != 1 ? new long[] {length} : shape;
+    return shape.length == 0 ? new long[] {length} : shape;
+  }
+
+  /** An F64 tensor of one value, without dimensions. */
+  public Tensor scalar(double value) {
+    return scalar(DType.F64, value);
+  }
+
+  /** An I64 tensor of one value, without dimensions. */
+  public Tensor scalar(long value) {
+    Tensor tensor = empty(DType.I64);
+    tensor.write(new long[] {value});
+    return tensor;
+  }
+
+  /** A tensor of one value, converted to {@code dtype}, without dimensions. */
+  public Tensor scalar(DType dtype, double value) {
+    Tensor tensor = empty(dtype);
+    tensor.write(value);
+    return tensor;
   }
 
   // ---- operations
@@ -337,7 +365,11 @@ public final class Gpuos implements AutoCloseable {
     }
   }
 
-  /** Waits for submitted work, lets the workers leave and frees all memory. Idempotent. */
+  /**
+   * Waits for submitted work, lets the workers leave and frees all memory. Nothing submitted is
+   * dropped: this takes as long as the work does, and a line in the log tells of every minute of
+   * waiting. {@link Submission#await(Duration)} is the wait with a limit. Idempotent.
+   */
   @Override
   public void close() {
     synchronized (this) {

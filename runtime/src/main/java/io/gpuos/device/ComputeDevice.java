@@ -82,7 +82,10 @@ public interface ComputeDevice extends AutoCloseable {
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);
 
-  /** Waits for submitted tasks, stops the workers and frees everything. Idempotent. */
+  /**
+   * Waits for submitted tasks, however long they take, stops the workers and frees everything.
+   * Idempotent.
+   */
   @Override
   void close();
 }

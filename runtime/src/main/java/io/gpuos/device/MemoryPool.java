@@ -119,14 +119,15 @@ public final class MemoryPool implements AutoCloseable {
   }
 
   private OutOfMemoryException outOfMemory(long bytes) {
+    long available = source.available();
     return new OutOfMemoryException(
         String.format(
             Locale.ROOT,
-            "out of memory: device=%s, requested=%d bytes, in_use=%d bytes, available=%d bytes, expected=room; close tensors that are no longer needed",
+            "out of memory: device=%s, requested=%d bytes, in_use=%d bytes, available=%s, expected=room; close tensors that are no longer needed",
             device,
             bytes,
             usedBytes,
-            source.available()));
+            available < 0 ? "unknown" : available + " bytes"));
   }
 
   /** Gives {@code block} back. Tasks that still use it are not disturbed. Once per block. */

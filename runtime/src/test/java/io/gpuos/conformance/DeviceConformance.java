@@ -28,6 +28,7 @@ abstract class DeviceConformance
         ErrorConformance,
         MemoryConformance,
         LifetimeConformance,
+        TransferConformance,
         WaitConformance {
 
   private final String device;

@@ -2,9 +2,9 @@ package io.gpuos.device.cpu;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Drain;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
-import io.gpuos.error.DeviceFaultException;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
@@ -14,7 +14,6 @@ import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /** The built-in device: worker threads in this process, operators as JVM bytecode. */
@@ -22,8 +21,6 @@ public final class CpuDevice implements ComputeDevice {
 
   /** A tile of an elementwise operation: a few cache-sized chunks, tens of microseconds. */
   private static final long TILE_POSITIONS = 32_768;
-
-  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
   private final CpuOperators operators = new CpuOperators();
   private final int workerCount;
@@ -160,11 +157,7 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    try {
-      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-    }
+    Drain.await(ring, completions, name());
     stop();
   }
 

@@ -4,12 +4,14 @@ import io.gpuos.abi.ControlRecord;
 import io.gpuos.abi.TaskRecord;
 import io.gpuos.codegen.CpuScratch;
 import io.gpuos.error.DeviceFaultException;
+import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SharedWords;
 import io.gpuos.queue.WorkerStamps;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
@@ -85,11 +87,25 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     return duration.compareTo(Duration.ofDays(365)) > 0 ? Long.MAX_VALUE : duration.toNanos();
   }
 
-  /** Starts the threads; {@code completions} learns of a failed operator. */
+  /**
+   * Starts the threads; {@code completions} learns of a failed operator.
+   *
+   * @throws OutOfMemoryException if the system has no room for that many
+   */
   void start(Completions completionsOfRing) {
     completions = completionsOfRing;
     for (Thread thread : threads) {
-      thread.start();
+      try {
+        thread.start();
+      } catch (OutOfMemoryError none) {
+        throw new OutOfMemoryException(
+            String.format(
+                Locale.ROOT,
+                "worker threads: device=cpu, workers=%d, expected=room for their threads; open it with"
+                    + " fewer",
+                threads.length),
+            none);
+      }
     }
   }
 

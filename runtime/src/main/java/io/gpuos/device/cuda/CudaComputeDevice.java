@@ -3,6 +3,7 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Drain;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
 import io.gpuos.driver.Cuda;
@@ -11,7 +12,6 @@ import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
-import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.inject.Limits;
 import io.gpuos.inject.OperatorTable;
@@ -53,7 +53,6 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final Set<String> KNOWN_LIVE = Set.of("sm_90");
 
   private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
-  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
   private final OpenPhases phases;
   private final CudaContext context;
@@ -358,11 +357,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       closed = true;
     }
     ring.close();
-    try {
-      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-    }
+    Drain.await(ring, completions, name());
     synchronized (copies) {
       // Before anything is freed: whoever comes with a copy from here on is told.
       copiesClosed = true;
