@@ -1,6 +1,7 @@
 package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.error.DTypeException;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.OverlapException;
@@ -37,11 +38,14 @@ final class Binding {
     }
   }
 
-  /** One step, less its addresses. Positions 0 means there is nothing to submit. */
+  /**
+   * One step, less its addresses. Positions 0 means there is nothing to submit; linear ones have no
+   * space.
+   */
   record Step(
       int operator,
       boolean linear,
-      int space,
+      SpaceNumber space,
       long positions,
       long tilePositions,
       Kernel kernel,
@@ -187,7 +191,7 @@ final class Binding {
     IterationSpace space = space(step, layouts);
     Kernel kernel = step.kernel();
     boolean linear = kernel instanceof Kernel.Elementwise && space.linear();
-    int number = linear || space.count() == 0 ? 0 : device.space(space);
+    SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     int operator = space.count() == 0 ? 0 : device.operator(kernel);
     return new Step(
         operator,

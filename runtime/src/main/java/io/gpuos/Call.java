@@ -106,7 +106,7 @@ public final class Call implements AutoCloseable {
     }
     builder.tile(step.tilePositions());
     if (!step.linear()) {
-      builder.space(step.space());
+      builder.space(step.space().value(), step.space());
     }
     List<Access> reads = new ArrayList<>();
     List<Access> writes = new ArrayList<>();

@@ -61,7 +61,7 @@ public interface ComputeDevice extends AutoCloseable {
   }
 
   /** Number of the interned iteration space; its first use copies it to where workers read it. */
-  int space(IterationSpace space);
+  SpaceNumber space(IterationSpace space);
 
   /**
    * Copies {@code bytes} bytes from host memory to device memory. Returns when done. The caller has

@@ -39,6 +39,9 @@ public final class Invocation {
   /** Whether every operand is one region; set by {@link #resolve}. */
   boolean simple;
 
+  @SuppressWarnings("unused") // by the collector, see Builder.space
+  private final Object spaceHolder;
+
   /** Not to be submitted any more; see {@link SubmissionRing#close(Invocation[])}. */
   boolean closed;
 
@@ -53,6 +56,7 @@ public final class Invocation {
 
   private Invocation(Builder builder) {
     operator = builder.operator;
+    spaceHolder = builder.spaceHolder;
     linear = builder.linear;
     positionsPerFirst = builder.positionsPerFirst;
     reads = builder.reads;
@@ -204,6 +208,7 @@ public final class Invocation {
     private final int[] strideBytes = new int[TaskRecord.MAX_OPERANDS];
     private int operandCount;
     private int space;
+    private Object spaceHolder;
     private boolean linear = true;
     private int positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST;
     private Access[] reads = NONE;
@@ -215,9 +220,15 @@ public final class Invocation {
       this.positions = positions;
     }
 
-    /** The operands are not linear: positions go through interned space {@code number}. */
-    public Builder space(int number) {
+    /**
+     * The operands are not linear: positions go through interned space {@code number}.
+     *
+     * @param holder kept as long as the invocation, and in use until a submission has its
+     *     sequences; what keeps the number from being given to another space
+     */
+    public Builder space(int number, Object holder) {
       space = number;
+      spaceHolder = holder;
       linear = false;
       return this;
     }

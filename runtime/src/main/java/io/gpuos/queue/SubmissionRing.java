@@ -92,6 +92,18 @@ public final class SubmissionRing {
     return (long) TAIL.getAcquire(this);
   }
 
+  /**
+   * Sequence of the last task so far. Unlike {@link #tail}, once nobody is between finding an
+   * invocation open and taking its sequences: whatever refers to something unreachable is at most
+   * this old.
+   */
+  public long lastSequence() {
+    enter();
+    long last = tail - 1;
+    leave();
+    return last;
+  }
+
   /** Whether some submitted task is not complete. */
   public boolean outstanding() {
     return tail() - 1 - completions.through() > 0;

@@ -155,7 +155,8 @@ class SubmissionRingTest {
 
   @Test
   void shouldNumberThePositionsOfTilesThatAreNotLinear() {
-    fixture.ring.submit(Invocation.of(3, 1_000).tile(512).space(7).address(0x1000, 4).build());
+    fixture.ring.submit(
+        Invocation.of(3, 1_000).tile(512).space(7, "holder").address(0x1000, 4).build());
     for (long sequence = 1; sequence <= 2; sequence++) {
       RingFixture.Task task = fixture.task(sequence);
       assertFalse(task.linear());

@@ -4,6 +4,7 @@ import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.Drain;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.error.ClosedException;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
@@ -23,6 +24,7 @@ public final class CpuDevice implements ComputeDevice {
   private static final long TILE_POSITIONS = 32_768;
 
   private final CpuOperators operators = new CpuOperators();
+  private final CpuSpaces spaces = new CpuSpaces();
   private final int workerCount;
   private final CpuWorkers workers;
   private final Completions completions;
@@ -48,10 +50,12 @@ public final class CpuDevice implements ComputeDevice {
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
-        new CpuWorkers(memory, operators, workerCount, settings.linger(), settings.maxResidency());
+        new CpuWorkers(
+            memory, operators, spaces, workerCount, settings.linger(), settings.maxResidency());
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
+    spaces.connect(ring, completions);
     operators.connect(new RingProgress(ring, completions));
     pool = new MemoryPool(new CpuSlabs(), ring, name());
     try {
@@ -107,8 +111,8 @@ public final class CpuDevice implements ComputeDevice {
   }
 
   @Override
-  public int space(IterationSpace space) {
-    return operators.intern(space);
+  public SpaceNumber space(IterationSpace space) {
+    return spaces.intern(space);
   }
 
   @Override

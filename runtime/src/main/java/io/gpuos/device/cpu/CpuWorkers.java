@@ -59,6 +59,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   private final SharedWords records;
   private final WorkerStamps stamps;
   private final CpuOperators operators;
+  private final CpuSpaces spaces;
   private final long lingerNanos;
   private final long maxResidencyNanos;
   private final Thread[] threads;
@@ -80,6 +81,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   CpuWorkers(
       RingMemory memory,
       CpuOperators operators,
+      CpuSpaces spaces,
       int workers,
       Duration linger,
       Duration maxResidency) {
@@ -88,6 +90,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     this.records = memory.records();
     this.stamps = new WorkerStamps(memory);
     this.operators = operators;
+    this.spaces = spaces;
     this.lingerNanos = nanos(linger);
     this.maxResidencyNanos = nanos(maxResidency);
     this.head = new AtomicLong(memory.firstSequence());
@@ -371,7 +374,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
                     * installed.positionsPerFirst();
           }
           int space = records.intPlain(slot + TaskRecord.SPACE);
-          installed.kernel().run(operands, operators.space(space), first, count, scratch);
+          installed.kernel().run(operands, spaces.get(space), first, count, scratch);
         }
       } catch (Throwable failure) {
         completions.fail(

@@ -6,6 +6,7 @@ import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.Drain;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
@@ -277,7 +278,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   }
 
   @Override
-  public int space(IterationSpace space) {
+  public SpaceNumber space(IterationSpace space) {
     return threads.call(
         () -> {
           synchronized (copies) {
