@@ -4,8 +4,8 @@ import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.cpu.CpuDevice;
 import io.gpuos.device.cuda.CudaComputeDevice;
-import io.gpuos.error.DeviceException;
 import io.gpuos.error.DeviceUnavailableException;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 
 /** Chooses and opens the device a user names. */
@@ -22,7 +22,7 @@ final class Devices {
 
   static ComputeDevice open(String name, DeviceSettings settings) {
     if (name.equals("auto")) {
-      return openBest(settings);
+      return openBest(settings, () -> CudaComputeDevice.open(0, settings));
     }
     if (name.equals("cpu")) {
       return new CpuDevice(settings);
@@ -30,13 +30,17 @@ final class Devices {
     return CudaComputeDevice.open(ordinal(name), settings);
   }
 
-  private static ComputeDevice openBest(DeviceSettings settings) {
+  /**
+   * The CUDA device if there is one, otherwise the CPU device. One that is there and fails is not
+   * passed over: whoever has a GPU would rather know than compute elsewhere.
+   */
+  static ComputeDevice openBest(DeviceSettings settings, Supplier<ComputeDevice> cuda) {
     ComputeDevice device;
     String reason;
     try {
-      device = CudaComputeDevice.open(0, settings);
+      device = cuda.get();
       reason = "first CUDA device";
-    } catch (DeviceException unavailable) {
+    } catch (DeviceUnavailableException unavailable) {
       LOG.log(System.Logger.Level.DEBUG, "no CUDA device: {0}", unavailable.getMessage());
       device = new CpuDevice(settings);
       reason = "no usable CUDA device, gpuos doctor says why";

@@ -8,6 +8,7 @@ import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
 import io.gpuos.error.InvalidInputException;
 import java.io.PrintWriter;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,8 +45,12 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     if (operations < FEWEST || operations > MOST) {
       throw new InvalidInputException(
-          "number of operations: --operations=%d, expected=%d to %d"
-              .formatted(operations, FEWEST, MOST));
+          String.format(
+              Locale.ROOT,
+              "number of operations: --operations=%d, expected=%d to %d",
+              operations,
+              FEWEST,
+              MOST));
     }
     DemoReport report = run();
     output.print(report, out -> print(report, out));
@@ -127,7 +132,7 @@ final class DemoCommand implements Callable<Integer> {
     times.row(
         "",
         millis(report.prepareMs()),
-        "to make tensors and compile %d operators".formatted(report.operators()));
+        String.format(Locale.ROOT, "to make tensors and compile %d operators", report.operators()));
     times.row("", millis(report.rehearsalMs()), "to rehearse");
     DemoReport.Added added = report.added();
     if (added != null) {

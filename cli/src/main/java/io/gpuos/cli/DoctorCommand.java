@@ -180,13 +180,14 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static String describe(DoctorReport.CudaDevice device) {
-    return "%s, %s, %s, %d multiprocessors, %s"
-        .formatted(
-            device.model(),
-            device.architecture(),
-            Units.bytes(device.memoryBytes()),
-            device.multiprocessors(),
-            device.uuid());
+    return String.format(
+        Locale.ROOT,
+        "%s, %s, %s, %d multiprocessors, %s",
+        device.model(),
+        device.architecture(),
+        Units.bytes(device.memoryBytes()),
+        device.multiprocessors(),
+        device.uuid());
   }
 
   private static String describe(DoctorReport.Trial trial) {

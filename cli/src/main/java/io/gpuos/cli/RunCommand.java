@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -94,8 +95,12 @@ final class RunCommand implements Callable<Integer> {
   private void requireAnOutputEach(Operator operator) {
     if (outputs.size() != operator.outputs().size()) {
       throw new ExpressionException(
-          "number of outputs: --out=%d, expression=%s, expected=%d, one for each expression"
-              .formatted(outputs.size(), operator, operator.outputs().size()));
+          String.format(
+              Locale.ROOT,
+              "number of outputs: --out=%d, expression=%s, expected=%d, one for each expression",
+              outputs.size(),
+              expression,
+              operator.outputs().size()));
     }
     Set<Path> different = new HashSet<>();
     for (Path file : outputs) {

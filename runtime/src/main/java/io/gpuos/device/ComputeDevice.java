@@ -84,7 +84,7 @@ public interface ComputeDevice extends AutoCloseable {
   Optional<String> architecture();
 
   /** Number of the interned iteration space; its first use copies it to where workers read it. */
-  int space(IterationSpace space);
+  SpaceNumber space(IterationSpace space);
 
   /**
    * Copies {@code bytes} bytes from host memory to device memory. Returns when done. The caller has
@@ -105,7 +105,10 @@ public interface ComputeDevice extends AutoCloseable {
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);
 
-  /** Waits for submitted tasks, stops the workers and frees everything. Idempotent. */
+  /**
+   * Waits for submitted tasks, however long they take, stops the workers and frees everything.
+   * Idempotent.
+   */
   @Override
   void close();
 }

@@ -55,7 +55,7 @@ public record DeviceSettings(
   /** System property for {@link Injection}, in {@link #defaults}. */
   public static final String PROPERTY = "gpuos.injection";
 
-  /** Forever, for {@code linger} and {@code maxResidency}. */
+  /** Forever, for every duration here; longer ones become this. */
   public static final Duration FOREVER = Duration.ofDays(100_000);
 
   public DeviceSettings {
@@ -65,15 +65,17 @@ public record DeviceSettings(
     if (Integer.bitCount(ringCapacity) != 1 || ringCapacity < 64 || ringCapacity > 32_768) {
       throw invalid("ringCapacity", ringCapacity, "a power of two from 64 to 32768");
     }
-    positive("linger", linger);
-    positive("maxResidency", maxResidency);
-    positive("fullWait", fullWait);
+    linger = positive("linger", linger);
+    maxResidency = positive("maxResidency", maxResidency);
+    fullWait = positive("fullWait", fullWait);
   }
 
-  private static void positive(String name, Duration value) {
+  /** At most {@link #FOREVER}, so that it can be counted in nanoseconds. */
+  private static Duration positive(String name, Duration value) {
     if (value.isNegative() || value.isZero()) {
       throw invalid(name, value, "a positive duration");
     }
+    return value.compareTo(FOREVER) > 0 ? FOREVER : value;
   }
 
   private static RuntimeException invalid(String name, Object value, String expected) {

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -116,13 +117,21 @@ public final class CacheDirectory {
     int user = Libc.effectiveUserId();
     if (owner != user) {
       throw new IOException(
-          "cache refused: path=%s, owner=%d, expected=owner %d".formatted(path, owner, user));
+          String.format(
+              Locale.ROOT,
+              "cache refused: path=%s, owner=%d, expected=owner %d",
+              path,
+              owner,
+              user));
     }
     int mode = (int) attributes.get("mode");
     if ((mode & GROUP_OR_OTHERS_WRITE) != 0) {
       throw new IOException(
-          "cache refused: path=%s, mode=%o, expected=no write by others (chmod go-w)"
-              .formatted(path, mode & 07777));
+          String.format(
+              Locale.ROOT,
+              "cache refused: path=%s, mode=%o, expected=no write by others (chmod go-w)",
+              path,
+              mode & 07777));
     }
   }
 

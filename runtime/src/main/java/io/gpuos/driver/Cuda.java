@@ -4,6 +4,7 @@ import io.gpuos.error.DeviceUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -101,7 +102,8 @@ public final class Cuda {
     if (ordinal < 0 || ordinal >= count) {
       String expected = count == 0 ? "at least one visible GPU" : "0 to " + (count - 1);
       throw new DeviceUnavailableException(
-          "no such device: device=cuda:%d, expected=%s".formatted(ordinal, expected));
+          String.format(
+              Locale.ROOT, "no such device: device=cuda:%d, expected=%s", ordinal, expected));
     }
     return new CudaDevice(this, ordinal, calls.callInt(DriverFunction.DEVICE_GET, ordinal));
   }
@@ -139,6 +141,7 @@ public final class Cuda {
 
   @Override
   public String toString() {
-    return "CUDA %d.%d (%s)".formatted(driverVersion / 1000, driverVersion % 1000 / 10, path);
+    return String.format(
+        Locale.ROOT, "CUDA %d.%d (%s)", driverVersion / 1000, driverVersion % 1000 / 10, path);
   }
 }

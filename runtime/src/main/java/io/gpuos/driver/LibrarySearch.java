@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -158,8 +159,11 @@ public final class LibrarySearch {
     }
     if (!any && taken == null) {
       String reason =
-          "no nvidia/{%s}/lib in %d site-packages folders"
-              .formatted(String.join(",", library.pipFolders()), sites.size());
+          String.format(
+              Locale.ROOT,
+              "no nvidia/{%s}/lib in %d site-packages folders",
+              String.join(",", library.pipFolders()),
+              sites.size());
       add(Source.PIP, "site-packages", Outcome.REJECTED, reason);
     }
   }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /**
  * The bytes of a file that nobody has checked. Every read is bounds-checked with arithmetic that
@@ -77,7 +78,12 @@ final class ElfBytes {
 
   static InjectionException malformed(String rule, String name, long value, String expected) {
     return new InjectionException(
-        "malformed cubin: %s, %s=%d, expected=%s; compile the operator again"
-            .formatted(rule, name, value, expected));
+        String.format(
+            Locale.ROOT,
+            "malformed cubin: %s, %s=%d, expected=%s; compile the operator again",
+            rule,
+            name,
+            value,
+            expected));
   }
 }

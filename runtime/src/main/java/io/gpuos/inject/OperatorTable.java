@@ -4,6 +4,7 @@ import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.error.TransitionException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -132,8 +133,11 @@ public final class OperatorTable<C> {
     int number = operators.size();
     if (number == capacity) {
       throw new OutOfMemoryException(
-          "operators exhausted: operator=%s, operators=%d, expected=fewer different operators; open a new runtime"
-              .formatted(name, capacity - 1));
+          String.format(
+              Locale.ROOT,
+              "operators exhausted: operator=%s, operators=%d, expected=fewer different operators; open a new runtime",
+              name,
+              capacity - 1));
     }
     aliases.turn(number, code);
     Generation<C> first = new Generation<>(1, code, origin);
@@ -176,8 +180,12 @@ public final class OperatorTable<C> {
   private TransitionException inTransition(int operator) {
     State<C> state = state(operator);
     return new TransitionException(
-        "operator in transition: operator=%s, generation=%d, waited_ms=%d, expected=tasks of the generation before it complete; wait for them, or roll back"
-            .formatted(state.name(), state.current().number(), transitionNanos / 1_000_000));
+        String.format(
+            Locale.ROOT,
+            "operator in transition: operator=%s, generation=%d, waited_ms=%d, expected=tasks of the generation before it complete; wait for them, or roll back",
+            state.name(),
+            state.current().number(),
+            transitionNanos / 1_000_000));
   }
 
   private Generation<C> turn(int operator, Logical<C> logical, C code, String origin) {
@@ -207,8 +215,11 @@ public final class OperatorTable<C> {
       Generation<C> previous = logical.previous;
       if (previous == null) {
         throw new TransitionException(
-            "nothing to roll back to: operator=%s, generation=%d, expected=a generation before it"
-                .formatted(logical.name, logical.current.number()));
+            String.format(
+                Locale.ROOT,
+                "nothing to roll back to: operator=%s, generation=%d, expected=a generation before it",
+                logical.name,
+                logical.current.number()));
       }
       aliases.turn(operator, previous.code());
       logical.current = previous;
@@ -264,8 +275,11 @@ public final class OperatorTable<C> {
   private synchronized Logical<C> logical(int operator) {
     if (operator <= 0 || operator >= operators.size()) {
       throw new IllegalArgumentException(
-          "no such operator: operator=%d, expected=1 to %d"
-              .formatted(operator, operators.size() - 1));
+          String.format(
+              Locale.ROOT,
+              "no such operator: operator=%d, expected=1 to %d",
+              operator,
+              operators.size() - 1));
     }
     return operators.get(operator);
   }

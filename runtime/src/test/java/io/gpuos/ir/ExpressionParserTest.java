@@ -8,6 +8,7 @@ import io.gpuos.error.ExpressionException;
 import io.gpuos.layout.DType;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -267,5 +268,28 @@ class ExpressionParserTest {
     assertEquals(shared.mul(A.add(B)).hashCode(), shared.mul(shared).hashCode());
     assertEquals("t0 = a + b; t0 * t0", shared.mul(shared).toString());
     assertEquals("(a + b) * (a + b)", shared.mul(A.add(B)).toString());
+  }
+
+  @Test
+  void shouldTellThatAStackIsTooSmall() throws InterruptedException {
+    int levels = ExpressionParser.MAX_NESTING - 1;
+    String text = "relu(".repeat(levels) + "a" + ")".repeat(levels);
+    AtomicReference<Throwable> thrown = new AtomicReference<>();
+    Thread small =
+        new Thread(
+            null, () -> thrown.set(assertThrows(Throwable.class, () -> atTheEnd(text))), "", 1);
+    small.start();
+    small.join();
+    assertEquals(ExpressionException.class, thrown.get().getClass());
+    assertTrue(thrown.get().getMessage().contains("stack"), thrown.get()::getMessage);
+  }
+
+  /** Parses with what is left when the stack has been used up. */
+  private static void atTheEnd(String text) {
+    try {
+      atTheEnd(text);
+    } catch (StackOverflowError _) {
+      ExpressionParser.parse(text);
+    }
   }
 }

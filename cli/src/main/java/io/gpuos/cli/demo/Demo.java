@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -72,7 +73,9 @@ public final class Demo {
     }
     for (Group group : Groups.ALL) {
       int count = reports.isEmpty() ? left : share(group, operations);
-      progress.step("%d of %d: %s".formatted(reports.size() + 1, Groups.ALL.size(), group.name()));
+      progress.step(
+          String.format(
+              Locale.ROOT, "%d of %d: %s", reports.size() + 1, Groups.ALL.size(), group.name()));
       reports.add(run(group, count));
     }
     return report(operations, openMs, reports);
@@ -151,13 +154,14 @@ public final class Demo {
     for (Operation operation : operations) {
       if (met.add(operation.operator())) {
         progress.detail(
-            "%d of %d: %s: operator %d, %s"
-                .formatted(
-                    Groups.ALL.indexOf(group) + 1,
-                    Groups.ALL.size(),
-                    group.name(),
-                    met.size(),
-                    operation.operator()));
+            String.format(
+                Locale.ROOT,
+                "%d of %d: %s: operator %d, %s",
+                Groups.ALL.indexOf(group) + 1,
+                Groups.ALL.size(),
+                group.name(),
+                met.size(),
+                operation.operator()));
       }
       calls.add(operation.prepare(gpu));
     }

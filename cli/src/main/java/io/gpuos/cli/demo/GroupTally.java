@@ -3,6 +3,7 @@ package io.gpuos.cli.demo;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Adds up what the batches of one group come to. */
@@ -55,13 +56,14 @@ final class GroupTally {
     worstError = Math.max(worstError, verdict.worstError());
     if (verdict.firstWrong().isPresent() && examples.size() < EXAMPLES) {
       examples.add(
-          "group=%s, operation=%s, output=%s, wrong_elements=%d, %s"
-              .formatted(
-                  name,
-                  operation.operator(),
-                  operation.output(),
-                  verdict.wrong(),
-                  verdict.firstWrong().get()));
+          String.format(
+              Locale.ROOT,
+              "group=%s, operation=%s, output=%s, wrong_elements=%d, %s",
+              name,
+              operation.operator(),
+              operation.output(),
+              verdict.wrong(),
+              verdict.firstWrong().get()));
     }
     return verdict.wrong() == 0;
   }

@@ -6,6 +6,7 @@ import io.gpuos.Tensor;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.error.GpuosException;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /** Opens a device and computes an elementwise expression and a reduction there. */
@@ -93,7 +94,12 @@ final class FirstOperation {
   }
 
   private static String wrong(String operation, int element, float found, float expected) {
-    return "wrong result: operation=%s, element=%d, result=%s, expected=%s"
-        .formatted(operation, element, found, expected);
+    return String.format(
+        Locale.ROOT,
+        "wrong result: operation=%s, element=%d, result=%s, expected=%s",
+        operation,
+        element,
+        found,
+        expected);
   }
 }

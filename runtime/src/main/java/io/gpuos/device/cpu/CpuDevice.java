@@ -2,10 +2,11 @@ package io.gpuos.device.cpu;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Drain;
 import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.error.ClosedException;
-import io.gpuos.error.DeviceFaultException;
 import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
@@ -16,7 +17,6 @@ import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -26,9 +26,8 @@ public final class CpuDevice implements ComputeDevice {
   /** A tile of an elementwise operation: a few cache-sized chunks, tens of microseconds. */
   private static final long TILE_POSITIONS = 32_768;
 
-  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
-
   private final CpuOperators operators = new CpuOperators();
+  private final CpuSpaces spaces = new CpuSpaces();
   private final int workerCount;
   private final CpuWorkers workers;
   private final Completions completions;
@@ -54,10 +53,12 @@ public final class CpuDevice implements ComputeDevice {
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
-        new CpuWorkers(memory, operators, workerCount, settings.linger(), settings.maxResidency());
+        new CpuWorkers(
+            memory, operators, spaces, workerCount, settings.linger(), settings.maxResidency());
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
+    spaces.connect(ring, completions);
     operators.connect(new RingProgress(ring, completions));
     pool = new MemoryPool(new CpuSlabs(), ring, name());
     try {
@@ -134,8 +135,8 @@ public final class CpuDevice implements ComputeDevice {
   }
 
   @Override
-  public int space(IterationSpace space) {
-    return operators.intern(space);
+  public SpaceNumber space(IterationSpace space) {
+    return spaces.intern(space);
   }
 
   @Override
@@ -184,11 +185,7 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    try {
-      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-    }
+    Drain.await(ring, completions, name());
     stop();
   }
 

@@ -3,16 +3,17 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Drain;
 import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.Injections;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.error.ClosedException;
-import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.inject.Limits;
 import io.gpuos.inject.NamedOperator;
@@ -56,7 +57,6 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final Set<String> KNOWN_LIVE = Set.of("sm_90");
 
   private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
-  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
 
   private final OpenPhases phases;
   private final CudaContext context;
@@ -107,8 +107,13 @@ public final class CudaComputeDevice implements ComputeDevice {
     String architecture = device.architecture();
     if (Integer.parseInt(architecture.substring(3)) < OLDEST_ARCHITECTURE) {
       throw new DeviceUnavailableException(
-          "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
-              .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
+          String.format(
+              Locale.ROOT,
+              "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer",
+              ordinal,
+              device.name(),
+              architecture,
+              OLDEST_ARCHITECTURE));
     }
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     try {
@@ -254,9 +259,12 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public String description() {
-    return "%s, driver %s, %d workers"
-        .formatted(
-            context.device().name(), version(context.device().cuda().driverVersion()), workers);
+    return String.format(
+        Locale.ROOT,
+        "%s, driver %s, %d workers",
+        context.device().name(),
+        version(context.device().cuda().driverVersion()),
+        workers);
   }
 
   private static String version(int number) {
@@ -330,7 +338,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   }
 
   @Override
-  public int space(IterationSpace space) {
+  public SpaceNumber space(IterationSpace space) {
     return threads.call(
         () -> {
           synchronized (copies) {
@@ -411,11 +419,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     ring.close();
     operators.refuse();
-    try {
-      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-    }
+    Drain.await(ring, completions, name());
     synchronized (copies) {
       // Before anything is freed: whoever comes with a copy from here on is told.
       copiesClosed = true;

@@ -15,6 +15,7 @@ import io.gpuos.error.InvalidInputException;
 import io.gpuos.inject.Limits;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
+import java.util.Locale;
 
 /**
  * Launches the resident kernel on a stream of its own and watches that it has not died. Launches
@@ -79,8 +80,12 @@ final class WorkerKernel implements Lease.Launcher {
             * function.maxBlocksPerMultiprocessor(BLOCK_THREADS, CudaHeader.SCRATCH_BYTES);
     if (config.gridX() > room) {
       throw new InvalidInputException(
-          "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once"
-              .formatted(config.gridX() - 1, room - 1, context.device().name()));
+          String.format(
+              Locale.ROOT,
+              "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once",
+              config.gridX() - 1,
+              room - 1,
+              context.device().name()));
     }
     function.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
     kernel = function;
