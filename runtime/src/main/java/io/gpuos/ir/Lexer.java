@@ -14,7 +14,7 @@ final class Lexer {
     NAME,
     INTEGER,
     FLOATING,
-    /** Text in single or double quotes; the token holds what is between them. */
+    /** Text in single or double quotes, on one line; the token holds what is between them. */
     QUOTED,
     SYMBOL,
     END
@@ -46,7 +46,7 @@ final class Lexer {
               + ")|(?<FLOATING>(?:[0-9]++\\.[0-9]*+|\\.[0-9]++)(?:[eE][+-]?[0-9]++)?+"
               + "|[0-9]++[eE][+-]?[0-9]++)"
               + "|(?<INTEGER>0[xX][0-9a-fA-F]++|[0-9]++)"
-              + "|'(?<SINGLE>[^']*+)'|\"(?<DOUBLE>[^\"]*+)\""
+              + "|'(?<SINGLE>[^'\\p{Cntrl}]*+)'|\"(?<DOUBLE>[^\"\\p{Cntrl}]*+)\""
               + "|(?<SYMBOL>\\*\\*|//|<<|>>|==|!=|<=|>=|[-+*/%&|^~<>=(),;\\[\\]])");
 
   /** Characters of a name, number or quoted text; keeps messages that repeat it readable. */

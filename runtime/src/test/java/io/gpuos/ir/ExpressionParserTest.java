@@ -158,6 +158,9 @@ class ExpressionParserTest {
           a < b < c      | comparisons do not chain: column=7, expected=(a < b) & (b < c)
           a +            | unexpected text: found=end of text, column=4, expected=a name, a number or (
           (a + b         | unexpected text: found=end of text, column=7, expected=)
+          relu(a         | unexpected text: found=end of text, column=7, expected=) or ,
+          atan2(a b)     | unexpected text: found='b', column=9, expected=) or ,
+          sum(a, axis=[0 | unexpected text: found=end of text, column=15, expected=] or ,
           a b            | unexpected text: found='b', column=3, expected=an operator or the end of the text
           2a             | malformed number: text=2a, column=1, expected=a number, then an operator
           1.2.3          | malformed number: text=1.2.3, column=1, expected=a number, then an operator
@@ -180,7 +183,23 @@ class ExpressionParserTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"", " ", ";", ",", "a,", "=", "a=", "()", "f(", "[1]", "'x'", "a;b", "\0"})
+      strings = {
+        "",
+        " ",
+        ";",
+        ",",
+        "a,",
+        "=",
+        "a=",
+        "()",
+        "f(",
+        "[1]",
+        "'x'",
+        "a;b",
+        "\0",
+        "a 'x\ny'",
+        "'x\u0085'"
+      })
   void shouldRefuseWhatIsNoExpression(String text) {
     ExpressionException thrown =
         assertThrows(ExpressionException.class, () -> ExpressionParser.parse(text));
