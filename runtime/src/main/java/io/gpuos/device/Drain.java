@@ -5,6 +5,7 @@ import io.gpuos.queue.Completions;
 import io.gpuos.queue.SubmissionRing;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.function.Consumer;
 
 /**
  * The end of a device's work: nothing that was submitted is dropped, so it takes as long as the
@@ -24,16 +25,24 @@ public final class Drain {
    * @param device its name, for the log
    */
   public static void await(SubmissionRing ring, Completions completions, String device) {
-    await(ring, completions, device, BETWEEN_WARNINGS);
+    await(
+        ring,
+        completions,
+        device,
+        BETWEEN_WARNINGS,
+        warning -> LOG.log(System.Logger.Level.WARNING, warning));
   }
 
   static void await(
-      SubmissionRing ring, Completions completions, String device, Duration betweenWarnings) {
+      SubmissionRing ring,
+      Completions completions,
+      String device,
+      Duration betweenWarnings,
+      Consumer<String> log) {
     try {
       long begin = System.nanoTime();
       while (!ring.awaitAll(System.nanoTime() + betweenWarnings.toNanos())) {
-        LOG.log(
-            System.Logger.Level.WARNING,
+        log.accept(
             String.format(
                 Locale.ROOT,
                 "closing waits for tasks: device=%s, tasks=%d, waited_s=%d, expected=tasks that end",

@@ -14,11 +14,7 @@ import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.logging.Handler;
-import java.util.logging.LogRecord;
-import java.util.logging.Logger;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class DrainTest {
@@ -30,31 +26,9 @@ class DrainTest {
   private final SubmissionRing ring =
       new SubmissionRing(memory, lease, completions, Duration.ofMillis(10));
   private final Queue<String> messages = new ConcurrentLinkedQueue<>();
-  private final Logger logger = Logger.getLogger("io.gpuos");
-  private final Handler handler =
-      new Handler() {
-        @Override
-        public void publish(LogRecord record) {
-          messages.add(record.getMessage());
-        }
-
-        @Override
-        public void flush() {}
-
-        @Override
-        public void close() {}
-      };
-
-  @BeforeEach
-  void listen() {
-    logger.addHandler(handler);
-    logger.setUseParentHandlers(false);
-  }
 
   @AfterEach
   void close() {
-    logger.removeHandler(handler);
-    logger.setUseParentHandlers(true);
     lease.close();
   }
 
@@ -79,6 +53,6 @@ class DrainTest {
 
   private Thread closing() {
     return Thread.ofPlatform()
-        .start(() -> Drain.await(ring, completions, "test", Duration.ofMillis(20)));
+        .start(() -> Drain.await(ring, completions, "test", Duration.ofMillis(20), messages::add));
   }
 }

@@ -138,7 +138,17 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   }
 
   private void live() {
-    Worker worker = new Worker();
+    try {
+      serveLaunches(new Worker());
+    } catch (Throwable failure) {
+      // What this worker has claimed would be waited for in vain.
+      completions.fail(
+          new DeviceFaultException(
+              "worker ended: device=cpu, expected=workers until the end: " + failure, failure));
+    }
+  }
+
+  private void serveLaunches(Worker worker) {
     long served = 0;
     while (true) {
       long epoch = launchedEpoch;
