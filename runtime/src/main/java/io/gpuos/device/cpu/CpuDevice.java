@@ -11,6 +11,7 @@ import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
+import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
@@ -25,7 +26,12 @@ public final class CpuDevice implements ComputeDevice {
   /** A tile of an elementwise operation: a few cache-sized chunks, tens of microseconds. */
   private static final long TILE_POSITIONS = 32_768;
 
-  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(60).toNanos();
+  private static final System.Logger LOG = System.getLogger("io.gpuos");
+
+  private static final Duration CLOSE_WAIT = Duration.ofSeconds(60);
+
+  /** How long workers have to end whose tasks do not, or are not waited for. */
+  private static final Duration GIVE_UP_WAIT = Duration.ofSeconds(1);
 
   private final CpuOperators operators = new CpuOperators();
   private final int workerCount;
@@ -43,7 +49,18 @@ public final class CpuDevice implements ComputeDevice {
   /** Guarded by {@link #transfers}. */
   private boolean released;
 
+  private final Duration closeWait;
+  private final OutstandingTasks tasks;
+
   public CpuDevice(DeviceSettings settings) {
+    this(settings, CLOSE_WAIT);
+  }
+
+  /**
+   * @param closeWait how long {@link #close} waits for submitted tasks
+   */
+  CpuDevice(DeviceSettings settings, Duration closeWait) {
+    this.closeWait = closeWait;
     workerCount =
         settings.workers() > 0 ? settings.workers() : Runtime.getRuntime().availableProcessors();
     RingMemory memory =
@@ -58,17 +75,18 @@ public final class CpuDevice implements ComputeDevice {
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
     operators.connect(new RingProgress(ring, completions));
+    tasks = new OutstandingTasks(memory, ring, completions, operators.table()::describe);
     pool = new MemoryPool(new CpuSlabs(), ring, name());
     try {
-      workers.start(completions);
+      workers.start(completions, tasks, settings.taskDeadline());
     } catch (Throwable failure) {
-      stop();
+      stop(true);
       throw failure;
     }
   }
 
   private boolean outstanding() {
-    return ring != null && ring.outstanding();
+    return ring != null && completions.fault() == null && ring.outstanding();
   }
 
   @Override
@@ -174,21 +192,35 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    try {
-      ring.awaitAll(System.nanoTime() + CLOSE_WAIT_NANOS);
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-    }
-    stop();
+    stop(awaitTasks());
   }
 
-  private void stop() {
+  /** Whether all tasks are complete. */
+  private boolean awaitTasks() {
+    try {
+      return ring.awaitAll(System.nanoTime() + closeWait.toNanos());
+    } catch (DeviceFaultException _) {
+      // Whoever waited for a result has been told.
+      return false;
+    }
+  }
+
+  private void stop(boolean complete) {
     lease.close();
-    workers.close();
+    boolean ended = workers.close(complete ? CLOSE_WAIT : GIVE_UP_WAIT);
     completions.close();
     transfers.writeLock().lock();
     released = true;
-    pool.close();
+    if (ended) {
+      pool.close();
+    } else {
+      // A worker that comes back yet would write to it.
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "closed with a worker that does not come back; its thread and {0} bytes of memory stay: device=cpu, {1}",
+          Long.toString(pool.heldBytes()),
+          tasks.suspects());
+    }
     transfers.writeLock().unlock();
   }
 }

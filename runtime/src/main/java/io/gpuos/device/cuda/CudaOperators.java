@@ -5,6 +5,7 @@ import io.gpuos.driver.CudaContext;
 import io.gpuos.inject.Injector;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
+import io.gpuos.ir.KernelName;
 import io.gpuos.jit.CompileRequest;
 import io.gpuos.jit.CompileService;
 import java.util.ArrayList;
@@ -113,12 +114,12 @@ final class CudaOperators implements AutoCloseable {
     if (!isDoneSoon(code)) {
       Optional<Code> interpreted = interpreter.code(kernel);
       if (interpreted.isPresent()) {
-        int number = table.add(name(kernel), interpreted.get(), "interpreted");
+        int number = table.add(KernelName.of(kernel), interpreted.get(), "interpreted");
         publishWhenReady(number, code);
         return number;
       }
     }
-    return table.add(name(kernel), CompileService.join(code), "compiled");
+    return table.add(KernelName.of(kernel), CompileService.join(code), "compiled");
   }
 
   private static boolean isDoneSoon(CompletableFuture<Code> code) {
@@ -202,10 +203,6 @@ final class CudaOperators implements AutoCloseable {
     return compiler
         .compile(loader.request(source, architecture))
         .thenApply(cubin -> context.withCurrent(() -> loader.load(source, cubin)));
-  }
-
-  private static String name(Kernel kernel) {
-    return kernel.getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT);
   }
 
   /** What {@code make} made for the kernel, by the first who asks. */
