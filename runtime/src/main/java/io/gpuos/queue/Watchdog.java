@@ -81,6 +81,9 @@ public final class Watchdog {
   private long quietSince;
   private long nextSample;
 
+  /** When the question was put that has not been answered yet. */
+  private long asked;
+
   /**
    * @param device its name
    * @param deadline how long a task may run; longer than a year is forever
@@ -123,7 +126,9 @@ public final class Watchdog {
       quietSince = clock;
     } else if (clock - quietSince >= period() && clock - nextSample >= 0) {
       sample();
+      return;
     }
+    asked = clock;
   }
 
   /** Shorter than usual if the deadline is. */
@@ -133,6 +138,9 @@ public final class Watchdog {
 
   private void sample() {
     if (!workers.begun(begun)) {
+      if (clock - asked >= deadlineNanos) {
+        failUnseen();
+      }
       return;
     }
     nextSample = clock + period();
@@ -151,6 +159,18 @@ public final class Watchdog {
     if (!unfinished.isEmpty() && unfinished.getFirst().nanos >= deadlineNanos) {
       fail(unfinished.getFirst(), unfinished.subList(1, unfinished.size()));
     }
+  }
+
+  private void failUnseen() {
+    completions.fail(
+        new DeviceFaultException(
+            "workers not seen: device=%s, %s, waited_ms=%s, expected=an answer within %s ms; %s"
+                .formatted(
+                    device,
+                    tasks.suspects(),
+                    Long.toString((clock - asked) / 1_000_000),
+                    Long.toString(deadlineNanos / 1_000_000),
+                    workers.remedy())));
   }
 
   private void fail(Held overdue, List<Held> others) {

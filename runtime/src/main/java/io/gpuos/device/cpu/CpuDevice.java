@@ -39,7 +39,9 @@ public final class CpuDevice implements ComputeDevice {
   private final Completions completions;
   private final Lease lease;
   private final SubmissionRing ring;
+  private final OutstandingTasks tasks;
   private final MemoryPool pool;
+  private final Duration closeWait;
 
   /** Transfers share it; the end of the memory excludes them. */
   private final ReentrantReadWriteLock transfers = new ReentrantReadWriteLock();
@@ -48,9 +50,6 @@ public final class CpuDevice implements ComputeDevice {
 
   /** Guarded by {@link #transfers}. */
   private boolean released;
-
-  private final Duration closeWait;
-  private final OutstandingTasks tasks;
 
   public CpuDevice(DeviceSettings settings) {
     this(settings, CLOSE_WAIT);
@@ -83,6 +82,11 @@ public final class CpuDevice implements ComputeDevice {
       stop(true);
       throw failure;
     }
+  }
+
+  /** The operators; tests put code of their own in their place. */
+  CpuOperators operators() {
+    return operators;
   }
 
   private boolean outstanding() {
