@@ -129,7 +129,8 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
   }
 
-  private static CudaComputeDevice open(
+  /** The device of {@code context}; closes the context with it, also when it cannot be opened. */
+  static CudaComputeDevice open(
       CudaContext context,
       int ordinal,
       CompileService compiler,

@@ -155,7 +155,7 @@ final class WorkerKernel implements Lease.Launcher {
     String reason = cause == null ? "no driver error" : cause.getMessage();
     completions.fail(
         new DeviceFaultException(
-            "%s: device=%s, %s, reason=%s, expected=a running kernel; open a new process"
+            "%s: device=%s, %s, expected=a running kernel; go on in a new process: %s"
                 .formatted(what, device, tasks.suspects(), reason),
             cause));
   }
