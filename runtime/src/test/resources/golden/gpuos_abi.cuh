@@ -2,7 +2,7 @@
 #pragma once
 
 #define GPUOS_MAGIC 0x4750554f53303031ull
-#define GPUOS_ABI_VERSION 2u
+#define GPUOS_ABI_VERSION 3u
 #define GPUOS_SCRATCH_BYTES 8192
 #define GPUOS_FLAG_LINEAR 1u
 #define GPUOS_SECTORS_SHIFT 28
@@ -99,7 +99,7 @@ static_assert(sizeof(gpuos_entry) == 16, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_entry, alias) == 0, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_entry, argument) == 8, "layout differs from io.gpuos.abi");
 
-// Claims, counters and the stop word, in device memory. Zero-filled, then head, reported and fetched are set by the host before the first launch.
+// Claims, counters and the stop word, in device memory. Zero-filled, then head, reported, fetched and begun are set by the host before the first launch.
 struct alignas(128) gpuos_state {
   unsigned long long head;  // sequence; device -> device, relaxed: next sequence that no worker has claimed
   char gap0[120];
@@ -112,8 +112,9 @@ struct alignas(128) gpuos_state {
   char gap3[120];
   unsigned long long claim[2048];  // sequence; device -> device, release/acquire: what worker w had claimed when it left
   unsigned int held[2048];  // 0 or 1; device -> device, release/acquire: whether claim[w] is valid
+  unsigned long long begun[2048];  // sequence; device -> host, relaxed: the task that worker w began last; the watchdog copies it
 };
-static_assert(sizeof(gpuos_state) == 25088, "layout differs from io.gpuos.abi");
+static_assert(sizeof(gpuos_state) == 41472, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_state, head) == 0, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_state, fetched) == 128, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_state, stop) == 256, "layout differs from io.gpuos.abi");
@@ -121,6 +122,7 @@ static_assert(GPUOS_OFFSET(gpuos_state, left) == 264, "layout differs from io.gp
 static_assert(GPUOS_OFFSET(gpuos_state, reported) == 384, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_state, claim) == 512, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_state, held) == 16896, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_state, begun) == 25088, "layout differs from io.gpuos.abi");
 
 // Parameter of the worker kernel.
 struct alignas(16) gpuos_launch {

@@ -10,7 +10,7 @@ import java.util.Locale;
 public final class CudaHeader {
 
   /** Changes whenever a record changes; part of every cache key. */
-  public static final int ABI_VERSION = 2;
+  public static final int ABI_VERSION = 3;
 
   /** Name under which the device sources include the header. */
   public static final String NAME = "gpuos_abi.cuh";

@@ -16,10 +16,10 @@ public final class StateRecord {
   static final Record RECORD =
       Record.builder(
               "gpuos_state",
-              512 + MAX_WORKERS * 12,
+              512 + MAX_WORKERS * 20,
               128,
               "Claims, counters and the stop word, in device memory. Zero-filled, then head,"
-                  + " reported and fetched are set by the host before the first launch.")
+                  + " reported, fetched and begun are set by the host before the first launch.")
           .access(Side.DEVICE, Side.DEVICE, Order.RELAXED)
           .word(U64, "head", "sequence", "next sequence that no worker has claimed")
           .at(128)
@@ -41,12 +41,20 @@ public final class StateRecord {
           .at(512)
           .words(U64, "claim", MAX_WORKERS, "sequence", "what worker w had claimed when it left")
           .words(U32, "held", MAX_WORKERS, "0 or 1", "whether claim[w] is valid")
+          .access(Side.DEVICE, Side.HOST, Order.RELAXED)
+          .words(
+              U64,
+              "begun",
+              MAX_WORKERS,
+              "sequence",
+              "the task that worker w began last; the watchdog copies it")
           .build();
 
   public static final int BYTES = RECORD.bytes();
   public static final int HEAD = RECORD.offset("head");
   public static final int FETCHED = RECORD.offset("fetched");
   public static final int REPORTED = RECORD.offset("reported");
+  public static final int BEGUN = RECORD.offset("begun");
 
   private StateRecord() {}
 }

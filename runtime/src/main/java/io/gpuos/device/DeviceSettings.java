@@ -10,6 +10,8 @@ import java.time.Duration;
  * @param linger workers park when idle for longer
  * @param maxResidency workers park when resident for longer, and come back if there is work
  * @param fullWait how long a submission waits for room in a full ring
+ * @param taskDeadline how long one task may run; one that runs longer ends the device, see {@link
+ *     io.gpuos.queue.Watchdog}. A task is an operation, or one tile of a large one.
  * @param firstSequence where the 64-bit sequence numbers start; tests start them just below a wrap
  * @param injection how operators come into a running CUDA kernel; the CPU device has one way
  */
@@ -19,6 +21,7 @@ public record DeviceSettings(
     Duration linger,
     Duration maxResidency,
     Duration fullWait,
+    Duration taskDeadline,
     long firstSequence,
     Injection injection) {
 
@@ -68,6 +71,7 @@ public record DeviceSettings(
     linger = positive("linger", linger);
     maxResidency = positive("maxResidency", maxResidency);
     fullWait = positive("fullWait", fullWait);
+    taskDeadline = positive("taskDeadline", taskDeadline);
   }
 
   /** At most {@link #FOREVER}, so that it can be counted in nanoseconds. */
@@ -83,7 +87,10 @@ public record DeviceSettings(
         "device setting: " + name + "=" + value + ", expected=" + expected);
   }
 
-  /** The defaults: 16384 records, 200 us linger, 100 ms residency, 10 s wait for room. */
+  /**
+   * The defaults: 16384 records, 200 us linger, 100 ms residency, 10 s wait for room, 10 s for a
+   * task.
+   */
   public static DeviceSettings defaults() {
     return defaults(Injection.preferred());
   }
@@ -96,42 +103,62 @@ public record DeviceSettings(
         Duration.ofNanos(200_000),
         Duration.ofMillis(100),
         Duration.ofSeconds(10),
+        Duration.ofSeconds(10),
         1,
         injection);
   }
 
   public DeviceSettings withWorkers(int value) {
     return new DeviceSettings(
-        value, ringCapacity, linger, maxResidency, fullWait, firstSequence, injection);
+        value,
+        ringCapacity,
+        linger,
+        maxResidency,
+        fullWait,
+        taskDeadline,
+        firstSequence,
+        injection);
   }
 
   public DeviceSettings withRingCapacity(int value) {
     return new DeviceSettings(
-        workers, value, linger, maxResidency, fullWait, firstSequence, injection);
+        workers, value, linger, maxResidency, fullWait, taskDeadline, firstSequence, injection);
   }
 
   public DeviceSettings withLinger(Duration value) {
     return new DeviceSettings(
-        workers, ringCapacity, value, maxResidency, fullWait, firstSequence, injection);
+        workers,
+        ringCapacity,
+        value,
+        maxResidency,
+        fullWait,
+        taskDeadline,
+        firstSequence,
+        injection);
   }
 
   public DeviceSettings withMaxResidency(Duration value) {
     return new DeviceSettings(
-        workers, ringCapacity, linger, value, fullWait, firstSequence, injection);
+        workers, ringCapacity, linger, value, fullWait, taskDeadline, firstSequence, injection);
   }
 
   public DeviceSettings withFullWait(Duration value) {
     return new DeviceSettings(
-        workers, ringCapacity, linger, maxResidency, value, firstSequence, injection);
+        workers, ringCapacity, linger, maxResidency, value, taskDeadline, firstSequence, injection);
+  }
+
+  public DeviceSettings withTaskDeadline(Duration value) {
+    return new DeviceSettings(
+        workers, ringCapacity, linger, maxResidency, fullWait, value, firstSequence, injection);
   }
 
   public DeviceSettings withInjection(Injection value) {
     return new DeviceSettings(
-        workers, ringCapacity, linger, maxResidency, fullWait, firstSequence, value);
+        workers, ringCapacity, linger, maxResidency, fullWait, taskDeadline, firstSequence, value);
   }
 
   public DeviceSettings withFirstSequence(long value) {
     return new DeviceSettings(
-        workers, ringCapacity, linger, maxResidency, fullWait, value, injection);
+        workers, ringCapacity, linger, maxResidency, fullWait, taskDeadline, value, injection);
   }
 }

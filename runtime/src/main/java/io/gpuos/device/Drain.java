@@ -14,44 +14,62 @@ import java.util.function.Consumer;
 public final class Drain {
 
   private static final System.Logger LOG = System.getLogger("io.gpuos");
-  private static final Duration BETWEEN_WARNINGS = Duration.ofSeconds(60);
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private Drain() {}
 
+  /** As {@link #await(SubmissionRing, Completions, String, Duration)}, with the usual patience. */
+  public static boolean await(SubmissionRing ring, Completions completions, String device) {
+    return await(ring, completions, device, PATIENCE);
+  }
+
   /**
-   * Waits until every task of {@code ring}, which is closed, is complete, or the device has failed;
-   * whoever waits for a result is told of a failure.
+   * Waits until every task of {@code ring}, which is closed, is complete. Gives up when the device
+   * has failed, and when no task has completed for {@code patience}: the oldest one will hardly end
+   * then, and whoever waits for one of the others is told when the completions are closed.
    *
    * @param device its name, for the log
+   * @return whether all are complete
    */
-  public static void await(SubmissionRing ring, Completions completions, String device) {
-    await(
+  public static boolean await(
+      SubmissionRing ring, Completions completions, String device, Duration patience) {
+    return await(
         ring,
         completions,
         device,
-        BETWEEN_WARNINGS,
+        patience,
         warning -> LOG.log(System.Logger.Level.WARNING, warning));
   }
 
-  static void await(
+  static boolean await(
       SubmissionRing ring,
       Completions completions,
       String device,
-      Duration betweenWarnings,
+      Duration patience,
       Consumer<String> log) {
     try {
       long begin = System.nanoTime();
-      while (!ring.awaitAll(System.nanoTime() + betweenWarnings.toNanos())) {
+      while (true) {
+        long before = completions.through();
+        if (ring.awaitAll(System.nanoTime() + patience.toNanos())) {
+          return true;
+        }
+        boolean progress = completions.through() != before;
         log.accept(
             String.format(
                 Locale.ROOT,
-                "closing waits for tasks: device=%s, tasks=%d, waited_s=%d, expected=tasks that end",
+                "closing %s: device=%s, tasks=%d, waited_s=%d, expected=tasks that end",
+                progress ? "waits for tasks" : "gives tasks up",
                 device,
                 ring.tail() - 1 - completions.through(),
                 Duration.ofNanos(System.nanoTime() - begin).toSeconds()));
+        if (!progress) {
+          return false;
+        }
       }
     } catch (DeviceFaultException _) {
       // Whoever waited for a result has been told.
+      return false;
     }
   }
 }

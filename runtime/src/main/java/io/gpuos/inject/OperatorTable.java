@@ -5,7 +5,9 @@ import io.gpuos.error.TransitionException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The logical operators of a device: which generations each has, and which one its alias names.
@@ -79,18 +81,18 @@ public final class OperatorTable<C> {
       Optional<Generation<C>> previous,
       boolean drained) {}
 
-  /** Guarded by itself. */
+  /** Guarded by itself; what is volatile is also read without, for messages. */
   private static final class Logical<C> {
     final String name;
-    Generation<C> current;
+    volatile Generation<C> current;
     Generation<C> previous;
     int generations = 1;
 
     /** Whether a generation was ever left. */
-    boolean left;
+    volatile boolean left;
 
     /** If so, tasks up to this one may run the generation left last. */
-    long lastOfOld;
+    volatile long lastOfOld;
 
     Logical(String name, Generation<C> first) {
       this.name = name;
@@ -98,18 +100,21 @@ public final class OperatorTable<C> {
     }
 
     void leave(long lastSubmitted) {
-      left = true;
       lastOfOld = lastSubmitted;
+      left = true;
     }
   }
+
+  /** Characters of an origin that a message shows. */
+  private static final int MAX_ORIGIN = 100;
 
   private final int capacity;
   private final Aliases<C> aliases;
   private final Progress progress;
   private final long transitionNanos;
 
-  /** Index 0 stands for the operator that does nothing. Guarded by this. */
-  private final List<Logical<C>> operators = new ArrayList<>();
+  /** By number, from 1 without gaps; 0 stands for the operator that does nothing. Only grows. */
+  private final Map<Integer, Logical<C>> operators = new ConcurrentHashMap<>();
 
   /**
    * @param capacity operators there is room for, with the one that does nothing
@@ -120,7 +125,6 @@ public final class OperatorTable<C> {
     this.aliases = aliases;
     this.progress = progress;
     this.transitionNanos = transitionNanos;
-    operators.add(null);
   }
 
   /**
@@ -130,7 +134,7 @@ public final class OperatorTable<C> {
    * @throws OutOfMemoryException if the table is full
    */
   public synchronized int add(String name, C code, String origin) {
-    int number = operators.size();
+    int number = operators.size() + 1;
     if (number == capacity) {
       throw new OutOfMemoryException(
           String.format(
@@ -141,7 +145,7 @@ public final class OperatorTable<C> {
     }
     aliases.turn(number, code);
     Generation<C> first = new Generation<>(1, code, origin);
-    operators.add(new Logical<>(name, first));
+    operators.put(number, new Logical<>(name, first));
     return number;
   }
 
@@ -197,7 +201,7 @@ public final class OperatorTable<C> {
     return next;
   }
 
-  /** Inside the operator's monitor. */
+  /** Inside the operator's monitor, where it must be right. */
   private boolean drained(Logical<C> logical) {
     return !logical.left || progress.completedThrough() - logical.lastOfOld >= 0;
   }
@@ -257,9 +261,32 @@ public final class OperatorTable<C> {
     }
   }
 
+  /**
+   * What messages call operator {@code number}, whatever the number: its name and, once there has
+   * been more than one, the generation. Takes no lock, so it is right to ask when something hangs.
+   */
+  public String describe(int number) {
+    Logical<C> logical = operators.get(number);
+    if (logical == null) {
+      return number == 0 ? "nothing" : "#" + number;
+    }
+    Generation<C> current = logical.current;
+    if (current.number() == 1) {
+      return logical.name;
+    }
+    String before = drained(logical) ? "" : " or the one before it";
+    return "%s (generation %s%s: %s)"
+        .formatted(
+            logical.name, Integer.toString(current.number()), before, shortened(current.origin()));
+  }
+
+  private static String shortened(String origin) {
+    return origin.length() <= MAX_ORIGIN ? origin : origin.substring(0, MAX_ORIGIN) + "...";
+  }
+
   /** Number of logical operators. */
-  public synchronized int size() {
-    return operators.size() - 1;
+  public int size() {
+    return operators.size();
   }
 
   /** Every operator as it stands, by number. */
@@ -272,15 +299,16 @@ public final class OperatorTable<C> {
     return states;
   }
 
-  private synchronized Logical<C> logical(int operator) {
-    if (operator <= 0 || operator >= operators.size()) {
+  private Logical<C> logical(int operator) {
+    Logical<C> logical = operators.get(operator);
+    if (logical == null) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
               "no such operator: operator=%d, expected=1 to %d",
               operator,
-              operators.size() - 1));
+              operators.size()));
     }
-    return operators.get(operator);
+    return logical;
   }
 }

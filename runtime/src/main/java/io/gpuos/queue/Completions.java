@@ -28,6 +28,7 @@ public final class Completions {
   private final Lease lease;
   private volatile DeviceFaultException fault;
   private volatile boolean closed;
+  private volatile Runnable whenFailed = () -> {};
 
   public Completions(RingMemory memory, Lease lease) {
     this.memory = memory;
@@ -151,7 +152,16 @@ public final class Completions {
   public synchronized void fail(DeviceFaultException failure) {
     if (fault == null) {
       fault = failure;
+      whenFailed.run();
     }
+  }
+
+  /**
+   * Has {@code action} run when the device fails, by the thread that says so; it waits for nothing.
+   * At most one action, set before there is a task.
+   */
+  void whenFailed(Runnable action) {
+    whenFailed = action;
   }
 
   /** The failure that ended the device, or null. */

@@ -13,7 +13,7 @@ import java.util.function.BooleanSupplier;
  * and look at the ring once more. One of the two sees the other. Workers that leave with work
  * outstanding (their time is up, or a yield was asked) are launched again by whoever waits, or by
  * the keeper, a thread that starts with the first launch and looks every quarter of a millisecond
- * while workers are resident.
+ * while workers are resident or tasks are outstanding.
  *
  * <p>Thread-safe. {@link #wake} is on the per-task path: one volatile read when nothing is to do.
  */
@@ -27,8 +27,8 @@ public final class Lease implements AutoCloseable {
 
     /**
      * Looks whether the workers are still alive; called by the keeper every quarter of a
-     * millisecond while they are resident, never during a launch. Reports a failure to the
-     * completions itself.
+     * millisecond while they are resident or tasks are outstanding, never during a launch. Does not
+     * wait. Reports a failure to the completions itself.
      */
     default void check() {}
   }
@@ -166,14 +166,18 @@ public final class Lease implements AutoCloseable {
 
   private void keep() {
     while (!closed) {
-      if (!parked()) {
-        check();
-        LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
-      } else if (outstanding.getAsBoolean() && holds == 0) {
-        wake();
-      } else {
+      boolean parked = parked();
+      if (parked && !outstanding.getAsBoolean()) {
         // A launch unparks; so does close. Work submitted from here on wakes the workers itself.
         LockSupport.park(this);
+      } else {
+        if (parked && holds == 0) {
+          wake();
+        }
+        // Workers that are said to have parked, and one of which has not come back, are watched
+        // too.
+        check();
+        LockSupport.parkNanos(this, KEEPER_PERIOD_NANOS);
       }
     }
   }

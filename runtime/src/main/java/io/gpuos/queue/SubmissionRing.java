@@ -85,6 +85,8 @@ public final class SubmissionRing {
     this.fullWaitNanos = fullWait.toNanos();
     this.tail = memory.firstSequence();
     this.completedThrough = memory.firstSequence() - 1;
+    // Not close(): whoever reports the failure may be inside the section.
+    completions.whenFailed(() -> closed = true);
   }
 
   /** The next sequence to be taken. */
@@ -120,6 +122,7 @@ public final class SubmissionRing {
    * @return sequence of its last tile
    * @throws RingFullException if there is no room within the configured wait
    * @throws ClosedException if the ring or the invocation is closed
+   * @throws io.gpuos.error.DeviceFaultException if the device has failed
    */
   public long submit(Invocation invocation) {
     int tiles = invocation.tiles;

@@ -267,6 +267,8 @@ __device__ __forceinline__ void work(const Context& c, u32 worker, Desk* desk, c
     const u64 done = desk->task.sequence;
     InFlight start{0, 0};
     if (threadIdx.x == 32) {
+      // For the watchdog, should this task not come back. Nobody on the device waits for the store.
+      store_relaxed(&c.state->begun[worker], done);
       start = InFlight{load_relaxed(&c.state->fetched), load_relaxed(&c.state->reported)};
     }
     run(c, desk, scratch);

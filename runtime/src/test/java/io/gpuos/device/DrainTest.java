@@ -25,6 +25,7 @@ class DrainTest {
   private final Completions completions = new Completions(memory, lease);
   private final SubmissionRing ring =
       new SubmissionRing(memory, lease, completions, Duration.ofMillis(10));
+  private volatile boolean complete;
   private final Queue<String> messages = new ConcurrentLinkedQueue<>();
 
   @AfterEach
@@ -33,26 +34,45 @@ class DrainTest {
   }
 
   @Test
-  void shouldWaitForEveryTaskAndTellThatItWaits() throws InterruptedException {
-    long last = ring.submit(Invocation.of(1, 1).build());
-    Thread closing = closing();
-    assertFalse(closing.join(Duration.ofMillis(150)), "gave up with a task outstanding");
+  void shouldWaitWhileTasksCompleteAndTellThatItWaits() throws InterruptedException {
+    long last = 0;
+    for (int k = 0; k < 20; k++) {
+      last = ring.submit(Invocation.of(1, 1).build());
+    }
+    Thread closing = closing(Duration.ofMillis(500));
+    for (long task = 1; task <= 12; task++) {
+      memory.control().putLongRelease(ControlRecord.COMPLETED_THROUGH, task);
+      assertFalse(closing.join(Duration.ofMillis(100)), "gave up while tasks completed");
+    }
     assertTrue(
-        messages.stream().anyMatch(text -> text.contains("device=test, tasks=1")),
+        messages.stream().anyMatch(text -> text.contains("closing waits for tasks: device=test")),
         messages::toString);
     memory.control().putLongRelease(ControlRecord.COMPLETED_THROUGH, last);
     assertTrue(closing.join(Duration.ofSeconds(20)), "waits for nothing");
+    assertTrue(complete);
+  }
+
+  @Test
+  void shouldGiveUpWhenNothingCompletes() throws InterruptedException {
+    ring.submit(Invocation.of(1, 1).build());
+    assertTrue(closing(Duration.ofMillis(20)).join(Duration.ofSeconds(20)), "waits for ever");
+    assertFalse(complete);
+    assertTrue(
+        messages.stream().anyMatch(text -> text.contains("gives tasks up: device=test, tasks=1")),
+        messages::toString);
   }
 
   @Test
   void shouldNotWaitForADeviceThatFailed() throws InterruptedException {
     ring.submit(Invocation.of(1, 1).build());
     completions.fail(new DeviceFaultException("operator failed"));
-    assertTrue(closing().join(Duration.ofSeconds(20)), "waits for a device that failed");
+    assertTrue(
+        closing(Duration.ofMillis(20)).join(Duration.ofSeconds(20)),
+        "waits for a device that failed");
   }
 
-  private Thread closing() {
+  private Thread closing(Duration patience) {
     return Thread.ofPlatform()
-        .start(() -> Drain.await(ring, completions, "test", Duration.ofMillis(20), messages::add));
+        .start(() -> complete = Drain.await(ring, completions, "test", patience, messages::add));
   }
 }

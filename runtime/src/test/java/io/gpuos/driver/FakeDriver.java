@@ -18,21 +18,22 @@ import java.lang.reflect.Method;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 
 /**
  * A CUDA driver written in Java: each method is a C function of that name, reached through an
  * upcall stub, so the bindings run as they are, types and all. "Device" memory is host memory;
  * streams run at once. Signatures are written down from cuda.h, not from the table under test.
  */
-public final class FakeDriver implements SymbolLookup {
+public class FakeDriver implements SymbolLookup {
 
   static final long CONTEXT = 0xC0DE_0000_0001L;
   static final long STREAM = 0x57EA_0000_0001L;
@@ -44,10 +45,10 @@ public final class FakeDriver implements SymbolLookup {
   static final long FUNCTION = 0xF00D_0000_0001L;
 
   /** Calls in order, by exported name, without the error-text and current-context functions. */
-  final List<String> calls = new ArrayList<>();
+  final List<String> calls = Collections.synchronizedList(new ArrayList<>());
 
   /** Names asked for through cuGetProcAddress, with the version. */
-  final Map<String, Integer> resolved = new TreeMap<>();
+  final Map<String, Integer> resolved = new ConcurrentSkipListMap<>();
 
   /** Result codes to give, once each, by function. */
   final Map<String, Integer> failures = new ConcurrentHashMap<>();
@@ -56,7 +57,7 @@ public final class FakeDriver implements SymbolLookup {
   final Set<String> missing = ConcurrentHashMap.newKeySet();
 
   /** Every launch: grid, block, shared, stream, parameters, as text. */
-  final List<String> launches = new ArrayList<>();
+  final List<String> launches = Collections.synchronizedList(new ArrayList<>());
 
   int devices = 1;
   int retained;
@@ -84,7 +85,7 @@ public final class FakeDriver implements SymbolLookup {
   }
 
   private Optional<Method> method(String name) {
-    return Arrays.stream(FakeDriver.class.getMethods())
+    return Arrays.stream(getClass().getMethods())
         .filter(method -> method.getName().equals(name))
         .findFirst();
   }
@@ -119,12 +120,12 @@ public final class FakeDriver implements SymbolLookup {
     return failure == null ? 0 : failure;
   }
 
-  private int inContext(String function) {
+  int inContext(String function) {
     int result = result(function);
     return currentContext() == CONTEXT ? result : 201; // CUDA_ERROR_INVALID_CONTEXT
   }
 
-  private int giveLong(int result, MemorySegment out, long value) {
+  static int giveLong(int result, MemorySegment out, long value) {
     if (result == 0) {
       out.reinterpret(8).set(JAVA_LONG, 0, value);
     }
@@ -149,7 +150,7 @@ public final class FakeDriver implements SymbolLookup {
     String base = name.reinterpret(256).getString(0);
     resolved.put(base, version);
     Optional<MemorySegment> found =
-        Arrays.stream(FakeDriver.class.getMethods())
+        Arrays.stream(getClass().getMethods())
             .map(Method::getName)
             .filter(symbol -> symbol.replaceFirst("_v\\d+$", "").equals(base))
             .findFirst()
@@ -332,7 +333,7 @@ public final class FakeDriver implements SymbolLookup {
     return onStream("cuMemsetD32Async", stream);
   }
 
-  private int onStream(String function, long stream) {
+  int onStream(String function, long stream) {
     int result = inContext(function);
     return stream == STREAM || stream == 0 ? result : 400; // CUDA_ERROR_INVALID_HANDLE
   }
@@ -425,7 +426,7 @@ public final class FakeDriver implements SymbolLookup {
     return giveLong(result, out, MODULE);
   }
 
-  private static String text(MemorySegment pointer) {
+  static String text(MemorySegment pointer) {
     return pointer.reinterpret(1 << 16).getString(0);
   }
 

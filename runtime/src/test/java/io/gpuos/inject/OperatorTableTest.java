@@ -107,6 +107,49 @@ class OperatorTableTest {
   }
 
   @Test
+  void shouldDescribeOperatorsForMessages() {
+    int add = table.add("add", "one", "compiled");
+    assertEquals("add", table.describe(add));
+    tasks.submitted = 7;
+    table.publish(add, "two", "x + 2");
+    assertEquals("add (generation 2 or the one before it: x + 2)", table.describe(add));
+    tasks.completed = 7;
+    assertEquals("add (generation 2: x + 2)", table.describe(add));
+    table.publish(add, "three", "x".repeat(1000));
+    assertTrue(table.describe(add).length() < 200);
+    assertEquals("nothing", table.describe(0));
+    assertEquals("#9", table.describe(9));
+    assertEquals("#-1", table.describe(-1));
+  }
+
+  /** Asked about an operator when something hangs, which may be this very publication. */
+  @Test
+  void shouldDescribeAnOperatorWhoseAliasIsBeingTurned() throws Exception {
+    CompletableFuture<Void> turned = new CompletableFuture<>();
+    CompletableFuture<Void> turning = new CompletableFuture<>();
+    OperatorTable<String> hanging =
+        new OperatorTable<>(
+            4,
+            (_, code) -> {
+              if (code.equals("two")) {
+                turning.complete(null);
+                turned.join();
+              }
+            },
+            tasks,
+            WAIT_NANOS);
+    int add = hanging.add("add", "one", "compiled");
+    CompletableFuture<?> publication =
+        CompletableFuture.runAsync(() -> hanging.publish(add, "two", "compiled"));
+    turning.get(10, TimeUnit.SECONDS);
+    assertEquals(
+        "add",
+        CompletableFuture.supplyAsync(() -> hanging.describe(add)).get(10, TimeUnit.SECONDS));
+    turned.complete(null);
+    publication.get(10, TimeUnit.SECONDS);
+  }
+
+  @Test
   void shouldPublishAtOnceAfterTheFirstGeneration() {
     tasks.submitted = 9;
     int add = table.add("add", "one", "interpreted");

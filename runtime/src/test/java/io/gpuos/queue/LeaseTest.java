@@ -246,6 +246,27 @@ class LeaseTest {
     assertFalse(checkedDuringLaunch.get());
   }
 
+  /**
+   * A task that hangs keeps its worker from leaving, though the workers are said to have parked.
+   */
+  @Test
+  void shouldWatchHeldWorkersThatHaveWorkLeft() {
+    lease.wake();
+    outstanding.set(true);
+    lease.hold();
+    park(1);
+    pause(5);
+    int before = checks.get();
+    await(() -> checks.get() > before + 3);
+    assertEquals(1, lease.launches());
+    outstanding.set(false);
+    pause(20);
+    int idle = checks.get();
+    pause(20);
+    assertEquals(idle, checks.get());
+    lease.release();
+  }
+
   @Test
   void shouldWaitForTheWorkersToPark() throws InterruptedException {
     lease.wake();

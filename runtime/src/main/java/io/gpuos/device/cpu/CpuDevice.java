@@ -13,10 +13,12 @@ import io.gpuos.ir.Kernel;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
+import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SubmissionRing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -26,6 +28,13 @@ public final class CpuDevice implements ComputeDevice {
   /** A tile of an elementwise operation: a few cache-sized chunks, tens of microseconds. */
   private static final long TILE_POSITIONS = 32_768;
 
+  private static final System.Logger LOG = System.getLogger("io.gpuos");
+
+  private static final Duration CLOSE_WAIT = Duration.ofSeconds(60);
+
+  /** How long workers have to end whose tasks do not, or are not waited for. */
+  private static final Duration GIVE_UP_WAIT = Duration.ofSeconds(1);
+
   private final CpuOperators operators = new CpuOperators();
   private final CpuSpaces spaces = new CpuSpaces();
   private final int workerCount;
@@ -33,7 +42,9 @@ public final class CpuDevice implements ComputeDevice {
   private final Completions completions;
   private final Lease lease;
   private final SubmissionRing ring;
+  private final OutstandingTasks tasks;
   private final MemoryPool pool;
+  private final Duration closeWait;
 
   /** Transfers share it; the end of the memory excludes them. */
   private final ReentrantReadWriteLock transfers = new ReentrantReadWriteLock();
@@ -44,6 +55,14 @@ public final class CpuDevice implements ComputeDevice {
   private boolean released;
 
   public CpuDevice(DeviceSettings settings) {
+    this(settings, CLOSE_WAIT);
+  }
+
+  /**
+   * @param closeWait how long {@link #close} waits for the next task to complete
+   */
+  CpuDevice(DeviceSettings settings, Duration closeWait) {
+    this.closeWait = closeWait;
     workerCount =
         settings.workers() > 0 ? settings.workers() : Runtime.getRuntime().availableProcessors();
     RingMemory memory =
@@ -60,17 +79,23 @@ public final class CpuDevice implements ComputeDevice {
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
     spaces.connect(ring, completions);
     operators.connect(new RingProgress(ring, completions));
+    tasks = new OutstandingTasks(memory, ring, completions, operators.table()::describe);
     pool = new MemoryPool(new CpuSlabs(), ring, name());
     try {
-      workers.start(completions);
+      workers.start(completions, tasks, settings.taskDeadline());
     } catch (Throwable failure) {
-      stop();
+      stop(true);
       throw failure;
     }
   }
 
+  /** The operators; tests put code of their own in their place. */
+  CpuOperators operators() {
+    return operators;
+  }
+
   private boolean outstanding() {
-    return ring != null && ring.outstanding();
+    return ring != null && completions.fault() == null && ring.outstanding();
   }
 
   @Override
@@ -185,17 +210,25 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    Drain.await(ring, completions, name());
-    stop();
+    stop(Drain.await(ring, completions, name(), closeWait));
   }
 
-  private void stop() {
+  private void stop(boolean complete) {
     lease.close();
-    workers.close();
+    boolean ended = workers.close(complete ? CLOSE_WAIT : GIVE_UP_WAIT);
     completions.close();
     transfers.writeLock().lock();
     released = true;
-    pool.close();
+    if (ended) {
+      pool.close();
+    } else {
+      // A worker that comes back yet would write to it.
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "closed with a worker that does not come back; its thread and {0} bytes of memory stay: device=cpu, {1}",
+          Long.toString(pool.heldBytes()),
+          tasks.suspects());
+    }
     transfers.writeLock().unlock();
   }
 }

@@ -5,6 +5,7 @@ import io.gpuos.codegen.CpuKernel;
 import io.gpuos.codegen.JvmGenerator;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
+import io.gpuos.ir.KernelName;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
 import java.lang.invoke.VarHandle;
@@ -63,7 +64,7 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
     if (known != null) {
       return known;
     }
-    int number = table.add(kernel.toString(), compile(kernel), "compiled");
+    int number = table.add(KernelName.of(kernel), compile(kernel), "compiled");
     numbers.put(kernel, number);
     return number;
   }
@@ -104,10 +105,5 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
 
   Installed installed(int operator) {
     return aliases[operator];
-  }
-
-  String describe(int operator) {
-    Installed installed = aliases[operator];
-    return installed == null ? "#" + operator : installed.source().toString();
   }
 }

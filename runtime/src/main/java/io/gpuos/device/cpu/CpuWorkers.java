@@ -7,10 +7,15 @@ import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
+import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SharedWords;
+import io.gpuos.queue.Watchdog;
 import io.gpuos.queue.WorkerStamps;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -28,7 +33,17 @@ import java.util.concurrent.locks.LockSupport;
  * <p>Between leases a worker is a parked thread. A sequence it had claimed stays its own, so no
  * claimed record is lost.
  */
-final class CpuWorkers implements Lease.Launcher, AutoCloseable {
+final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
+
+  private static final VarHandle BEGUN;
+
+  static {
+    try {
+      BEGUN = MethodHandles.lookup().findVarHandle(Worker.class, "begun", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
 
   private static final int STOP_NONE = 0;
   private static final int STOP_WHEN_EMPTY = 1;
@@ -63,6 +78,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   private final long lingerNanos;
   private final long maxResidencyNanos;
   private final Thread[] threads;
+  private final Worker[] workers;
 
   /** The next sequence to be claimed. */
   private final AtomicLong head;
@@ -77,6 +93,8 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   private volatile long stop;
   private volatile boolean terminated;
   private volatile Completions completions;
+  private volatile OutstandingTasks tasks;
+  private volatile Watchdog watchdog;
 
   CpuWorkers(
       RingMemory memory,
@@ -95,8 +113,12 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     this.maxResidencyNanos = nanos(maxResidency);
     this.head = new AtomicLong(memory.firstSequence());
     this.threads = new Thread[workers];
+    this.workers = new Worker[workers];
     for (int w = 0; w < workers; w++) {
-      threads[w] = Thread.ofPlatform().daemon().name("gpuos-cpu-worker-" + w).unstarted(this::live);
+      Worker worker = new Worker();
+      this.workers[w] = worker;
+      threads[w] =
+          Thread.ofPlatform().daemon().name("gpuos-cpu-worker-" + w).unstarted(() -> live(worker));
     }
   }
 
@@ -105,12 +127,17 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
   }
 
   /**
-   * Starts the threads; {@code completions} learns of a failed operator.
+   * Starts the threads.
    *
+   * @param completionsOfRing learns of a failed operator
+   * @param tasksOfRing names operators
+   * @param taskDeadline how long a task may run
    * @throws OutOfMemoryException if the system has no room for that many
    */
-  void start(Completions completionsOfRing) {
+  void start(Completions completionsOfRing, OutstandingTasks tasksOfRing, Duration taskDeadline) {
     completions = completionsOfRing;
+    tasks = tasksOfRing;
+    watchdog = new Watchdog("cpu", taskDeadline, this, tasksOfRing, completionsOfRing);
     for (Thread thread : threads) {
       try {
         thread.start();
@@ -137,9 +164,50 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     }
   }
 
-  private void live() {
+  // ---- watchdog -------------------------------------------------------------------------------
+
+  @Override
+  public void check() {
+    watchdog.look();
+  }
+
+  @Override
+  public int count() {
+    return workers.length;
+  }
+
+  @Override
+  public boolean begun(long[] sequences) {
+    for (int w = 0; w < workers.length; w++) {
+      sequences[w] = workers[w].begun;
+    }
+    return true;
+  }
+
+  @Override
+  public String name(int worker) {
+    return threads[worker].getName();
+  }
+
+  /** The stack of a worker's thread. */
+  @Override
+  public Throwable position(int worker) {
+    DeviceFaultException position =
+        new DeviceFaultException("position of " + name(worker) + " when its task was overdue");
+    position.setStackTrace(threads[worker].getStackTrace());
+    return position;
+  }
+
+  @Override
+  public String remedy() {
+    return "open a new runtime without this operator";
+  }
+
+  // ---- life of a worker -----------------------------------------------------------------------
+
+  private void live(Worker worker) {
     try {
-      serveLaunches(new Worker());
+      serveLaunches(worker);
     } catch (Throwable failure) {
       // What this worker has claimed would be waited for in vain.
       completions.fail(
@@ -210,29 +278,33 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
     }
   }
 
-  @Override
-  public void close() {
+  /**
+   * Ends the threads. One that does not come back from its operator is left behind: it is a daemon,
+   * and ends should the operator do so.
+   *
+   * @param limit how long to wait for all of them
+   * @return whether all have ended
+   */
+  boolean close(Duration limit) {
     terminated = true;
     for (Thread thread : threads) {
       LockSupport.unpark(thread);
     }
-    for (Thread thread : threads) {
-      joinUninterruptibly(thread);
-    }
-  }
-
-  private static void joinUninterruptibly(Thread thread) {
+    long deadline = System.nanoTime() + limit.toNanos();
     boolean interrupted = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
+    for (Thread thread : threads) {
+      while (thread.isAlive() && deadline - System.nanoTime() > 0) {
+        try {
+          thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())));
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
       }
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+    return Arrays.stream(threads).noneMatch(Thread::isAlive);
   }
 
   /** What one worker thread keeps: its claim, its operands and its scratch. */
@@ -247,6 +319,9 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
 
     /** Whether {@link #watched} is this worker's. */
     private boolean watching;
+
+    /** Task this worker began last; the watchdog reads it. Written once a task, without a fence. */
+    private volatile long begun = memory.firstSequence() - 1;
 
     void serve(long epoch) {
       for (int tasks = 1; ; tasks++) {
@@ -367,6 +442,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
       if (operator == TaskRecord.OPERATOR_NOTHING) {
         return;
       }
+      BEGUN.setOpaque(this, sequence);
       try {
         int flags = records.intPlain(slot + TaskRecord.FLAGS);
         int count = records.intPlain(slot + TaskRecord.COUNT);
@@ -390,7 +466,7 @@ final class CpuWorkers implements Lease.Launcher, AutoCloseable {
         completions.fail(
             new DeviceFaultException(
                 "operator failed: device=cpu, operator=%s, expected=no exception: %s"
-                    .formatted(operators.describe(operator), failure),
+                    .formatted(tasks.operator(sequence), failure),
                 failure));
       }
     }

@@ -14,6 +14,7 @@ import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.error.ClosedException;
+import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
 import io.gpuos.inject.Limits;
 import io.gpuos.inject.NamedOperator;
@@ -24,7 +25,9 @@ import io.gpuos.jit.CompileService;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
+import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.SubmissionRing;
+import io.gpuos.queue.Watchdog;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
@@ -32,6 +35,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
 public final class CudaComputeDevice implements ComputeDevice {
@@ -57,6 +61,12 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final Set<String> KNOWN_LIVE = Set.of("sm_90");
 
   private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
+  private static final Duration CLOSE_WAIT = Duration.ofSeconds(60);
+
+  /** How long workers have to leave whose tasks do not end. */
+  private static final Duration GIVE_UP_WAIT = Duration.ofSeconds(1);
+
+  private static final System.Logger LOG = System.getLogger("io.gpuos");
 
   private final OpenPhases phases;
   private final CudaContext context;
@@ -81,6 +91,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final Completions completions;
   private final Lease lease;
   private final SubmissionRing ring;
+  private final OutstandingTasks tasks;
   private final MemoryPool pool;
 
   /** Everything to be released with the context current, once the workers are gone. */
@@ -128,7 +139,8 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
   }
 
-  private static CudaComputeDevice open(
+  /** The device of {@code context}; closes the context with it, also when it cannot be opened. */
+  static CudaComputeDevice open(
       CudaContext context,
       int ordinal,
       CompileService compiler,
@@ -185,10 +197,11 @@ public final class CudaComputeDevice implements ComputeDevice {
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
       parts.push(pool::close);
-      parts.push(completions::close);
-      parts.push(kernel::awaitEnd);
-      parts.push(lease::close);
-      kernel.connect(completions, lease);
+      BegunTasks begun = new BegunTasks(context, memory.begun(), workers);
+      parts.push(begun::close);
+      tasks = new OutstandingTasks(memory.ring(), ring, completions, operators.table()::describe);
+      Watchdog watchdog = new Watchdog(name(), settings.taskDeadline(), begun, tasks, completions);
+      kernel.connect(completions, lease, tasks, watchdog);
       phases.end("the rest");
     } catch (Throwable failure) {
       parts.closeAfter(failure);
@@ -311,9 +324,28 @@ public final class CudaComputeDevice implements ComputeDevice {
     return lease;
   }
 
+  /** Makes driver calls. A fault that they meet ends the device, like one that the keeper meets. */
+  private <T> T call(Supplier<T> body) {
+    try {
+      return threads.call(body);
+    } catch (DeviceFaultException fault) {
+      kernel.fail("device failed", fault);
+      completions.throwIfFailed();
+      throw fault;
+    }
+  }
+
+  private void run(Runnable body) {
+    call(
+        () -> {
+          body.run();
+          return null;
+        });
+  }
+
   @Override
   public int operator(Kernel source) {
-    return threads.call(() -> operators.install(source));
+    return call(() -> operators.install(source));
   }
 
   @Override
@@ -329,7 +361,7 @@ public final class CudaComputeDevice implements ComputeDevice {
         first,
         origin,
         operators.table(),
-        (_, source) -> threads.call(() -> operators.code(source)));
+        (_, source) -> call(() -> operators.code(source)));
   }
 
   @Override
@@ -339,7 +371,7 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public SpaceNumber space(IterationSpace space) {
-    return threads.call(
+    return call(
         () -> {
           synchronized (copies) {
             requireOpen();
@@ -375,7 +407,7 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public void upload(long address, MemorySegment source, long bytes) {
-    threads.run(
+    run(
         () -> {
           synchronized (copies) {
             requireOpen();
@@ -387,7 +419,7 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public void download(MemorySegment target, long address, long bytes) {
-    threads.run(
+    run(
         () -> {
           synchronized (copies) {
             requireOpen();
@@ -399,7 +431,7 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public void copy(long target, long source, long bytes) {
-    threads.run(
+    run(
         () -> {
           synchronized (copies) {
             requireOpen();
@@ -419,19 +451,38 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     ring.close();
     operators.refuse();
-    Drain.await(ring, completions, name());
+    boolean complete = Drain.await(ring, completions, name());
     synchronized (copies) {
       // Before anything is freed: whoever comes with a copy from here on is told.
       copiesClosed = true;
     }
+    lease.close();
+    boolean ended = threads.call(() -> kernel.awaitEnd(complete ? CLOSE_WAIT : GIVE_UP_WAIT));
+    completions.close();
     try {
-      threads.run(parts::close);
+      if (ended) {
+        threads.run(parts::close);
+      }
     } finally {
       threads.close();
       turns.close();
       compiler.close();
-      context.close();
+      if (ended) {
+        context.close();
+      } else {
+        sayAbandoned();
+      }
     }
+  }
+
+  /** Freeing anything, or letting go of the context, would wait for the kernel for ever. */
+  private void sayAbandoned() {
+    DeviceFaultException fault = completions.fault();
+    LOG.log(
+        System.Logger.Level.WARNING,
+        "closed with a kernel that does not end; its memory and its context stay until the process ends: device={0}, {1}",
+        name(),
+        fault == null ? tasks.suspects() : fault.getMessage());
   }
 
   private void closeCopies() {

@@ -6,6 +6,7 @@ import io.gpuos.driver.CudaContext;
 import io.gpuos.inject.Injector;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.ir.Kernel;
+import io.gpuos.ir.KernelName;
 import io.gpuos.jit.CompileRequest;
 import io.gpuos.jit.CompileService;
 import java.util.ArrayList;
@@ -115,14 +116,14 @@ final class CudaOperators implements AutoCloseable {
     if (!isDoneSoon(code)) {
       Optional<Code> interpreted = interpreter.code(kernel);
       if (interpreted.isPresent()) {
-        int number = table.add(name(kernel), interpreted.get(), "interpreted");
+        int number = table.add(KernelName.of(kernel), interpreted.get(), "interpreted");
         publishWhenReady(number, code);
         return number;
       }
     }
     Code ready = CompileService.join(code);
     long begin = System.nanoTime();
-    int number = table.add(name(kernel), ready, "compiled");
+    int number = table.add(KernelName.of(kernel), ready, "compiled");
     double turnMicros = (System.nanoTime() - begin) / 1e3;
     injections.add(new Injections.Injection(ready.loadNanos() / 1e3, turnMicros));
     return number;
@@ -221,10 +222,6 @@ final class CudaOperators implements AutoCloseable {
     Code.Function function = loader.load(source, cubin);
     function.tookNanos(System.nanoTime() - begin);
     return function;
-  }
-
-  private static String name(Kernel kernel) {
-    return kernel.getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT);
   }
 
   /** What {@code make} made for the kernel, by the first who asks. */

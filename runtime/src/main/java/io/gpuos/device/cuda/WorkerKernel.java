@@ -8,6 +8,7 @@ import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.driver.FunctionAttribute;
 import io.gpuos.driver.LaunchConfig;
+import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.GpuosException;
@@ -15,7 +16,11 @@ import io.gpuos.error.InvalidInputException;
 import io.gpuos.inject.Limits;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
+import io.gpuos.queue.OutstandingTasks;
+import io.gpuos.queue.Watchdog;
+import java.time.Duration;
 import java.util.Locale;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Launches the resident kernel on a stream of its own and watches that it has not died. Launches
@@ -35,14 +40,21 @@ final class WorkerKernel implements Lease.Launcher {
   /** Everything for shared memory: others may ask for more of it while workers are resident. */
   private static final int CARVEOUT_PERCENT = 100;
 
+  /** Between two looks whether the workers have left, which is not worth a processor. */
+  private static final long IDLE_POLL_NANOS = 20_000;
+
   private final CudaContext context;
   private final WorkerMemory memory;
   private final CudaStream stream;
   private final LaunchConfig config;
   private CudaModule module;
   private volatile CudaFunction kernel;
+  private final String device;
   private volatile Completions completions;
   private volatile Lease lease;
+  private volatile OutstandingTasks tasks;
+  private volatile Watchdog watchdog;
+  private volatile boolean abandoned;
 
   /**
    * @param workers blocks that execute tasks; one more keeps the office
@@ -51,13 +63,23 @@ final class WorkerKernel implements Lease.Launcher {
     this.context = context;
     this.memory = memory;
     this.stream = context.newStream();
+    // Asked now: when the device has failed is no time for calls of the driver.
+    this.device = context.device() + ", " + context.device().name();
     this.config =
         LaunchConfig.of(workers + 1, BLOCK_THREADS).withSharedBytes(CudaHeader.SCRATCH_BYTES);
   }
 
-  /** Whom to tell when the kernel has died. */
-  void connect(Completions completionsOfRing, Lease leaseOfRing) {
+  /**
+   * Whom to tell when the kernel has died, and what it may have died of. Nothing is watched before.
+   */
+  void connect(
+      Completions completionsOfRing,
+      Lease leaseOfRing,
+      OutstandingTasks tasksOfRing,
+      Watchdog watchdogOfTasks) {
     completions = completionsOfRing;
+    tasks = tasksOfRing;
+    watchdog = watchdogOfTasks;
     lease = leaseOfRing;
   }
 
@@ -114,40 +136,75 @@ final class WorkerKernel implements Lease.Launcher {
 
   @Override
   public void check() {
-    if (completions.fault() != null || lease == null) {
+    if (lease == null || completions.fault() != null) {
       return;
     }
     try {
-      boolean done = context.withCurrent(stream::isDone);
-      if (done && !lease.parked()) {
+      if (stream.isDone() && !lease.parked()) {
         fail("worker kernel ended without parking", null);
+      } else {
+        watchdog.look();
       }
     } catch (GpuosException failure) {
       fail("worker kernel failed", failure);
     }
   }
 
-  private void fail(String what, GpuosException cause) {
+  /**
+   * Ends the device: every wait fails, with the operators that may have been running. The first
+   * failure stays.
+   *
+   * @param cause what the driver said; may be null
+   */
+  void fail(String what, GpuosException cause) {
     String reason = cause == null ? "no driver error" : cause.getMessage();
     completions.fail(
         new DeviceFaultException(
-            "%s: device=%s, reason=%s, expected=a running kernel; open a new process"
-                .formatted(what, context.device().name(), reason),
+            "%s: device=%s, %s, expected=a running kernel; go on in a new process: %s"
+                .formatted(what, device, tasks.suspects(), reason),
             cause));
   }
 
-  /** Waits until no worker is resident. The lease must be held or closed. */
+  /**
+   * Waits until no worker is resident. The lease must be held or closed.
+   *
+   * @throws DeviceFaultException if the device has failed, so that they may never leave
+   * @throws ClosedException if they were given up
+   */
   void awaitIdle() {
-    context.withCurrent(stream::synchronize);
+    while (!stream.isDone()) {
+      Completions known = completions;
+      if (known != null) {
+        known.throwIfFailed();
+      }
+      if (abandoned) {
+        throw new ClosedException(
+            "runtime closed: device=%s, expected=workers that leave".formatted(device));
+      }
+      LockSupport.parkNanos(this, IDLE_POLL_NANOS);
+    }
   }
 
-  /** Waits, after the lease is closed, until the workers are gone, in good order or by a fault. */
-  void awaitEnd() {
+  /**
+   * Waits, after the lease is closed, until the workers are gone, in good order or by a fault.
+   *
+   * @return false if they are not within {@code limit}. Then nothing may be called that waits for
+   *     them, such as freeing memory.
+   */
+  boolean awaitEnd(Duration limit) {
+    long deadline = System.nanoTime() + limit.toNanos();
     try {
-      awaitIdle();
+      while (!stream.isDone()) {
+        if (System.nanoTime() - deadline > 0) {
+          abandoned = true;
+          return false;
+        }
+        LockSupport.parkNanos(this, IDLE_POLL_NANOS);
+      }
     } catch (DeviceException _) {
       // A fault ended them; it has been told to whoever waited.
     }
+    return true;
   }
 
   void close() {

@@ -68,6 +68,9 @@ final class WorkerMemory {
       words.set(ValueLayout.JAVA_LONG, StateRecord.HEAD, first);
       words.set(ValueLayout.JAVA_LONG, StateRecord.FETCHED, first);
       words.set(ValueLayout.JAVA_LONG, StateRecord.REPORTED, first - 1);
+      for (int w = 0; w < StateRecord.MAX_WORKERS; w++) {
+        words.set(ValueLayout.JAVA_LONG, StateRecord.BEGUN + (long) w * Long.BYTES, first - 1);
+      }
       memory.copyToDevice(state, words);
       MemorySegment stamps = staging.allocate((long) capacity * Long.BYTES, Long.BYTES);
       for (int k = 0; k < capacity; k++) {
@@ -107,6 +110,11 @@ final class WorkerMemory {
 
   RingMemory ring() {
     return ring;
+  }
+
+  /** Device address of the words that say which task each worker began last. */
+  long begun() {
+    return state + StateRecord.BEGUN;
   }
 
   /** Device address of the entry of logical operator {@code number}. */
