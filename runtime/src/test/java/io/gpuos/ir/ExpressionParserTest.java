@@ -296,17 +296,23 @@ class ExpressionParserTest {
     AtomicReference<Throwable> thrown = new AtomicReference<>();
     Thread small =
         new Thread(
-            null, () -> thrown.set(assertThrows(Throwable.class, () -> atTheEnd(text))), "", 1);
+            null,
+            () ->
+                thrown.set(assertThrows(Throwable.class, () -> atTheEnd(text, Integer.MAX_VALUE))),
+            "",
+            1);
     small.start();
     small.join();
     assertEquals(ExpressionException.class, thrown.get().getClass());
     assertTrue(thrown.get().getMessage().contains("stack"), thrown.get()::getMessage);
   }
 
-  /** Parses with what is left when the stack has been used up. */
-  private static void atTheEnd(String text) {
+  /** Parses with what is left when the stack has been used up, long before {@code calls} are. */
+  private static void atTheEnd(String text, int calls) {
     try {
-      atTheEnd(text);
+      if (calls > 0) {
+        atTheEnd(text, calls - 1);
+      }
     } catch (StackOverflowError _) {
       ExpressionParser.parse(text);
     }
