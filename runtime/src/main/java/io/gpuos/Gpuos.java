@@ -305,8 +305,11 @@ public final class Gpuos implements AutoCloseable {
     List<Expr> outputs = Operator.of(expression).outputs();
     if (outputs.size() != 1) {
       throw new ExpressionException(
-          "number of results: operator=%s, results=%d, expected=1; inject each under a name of its own"
-              .formatted(name, outputs.size()));
+          String.format(
+              Locale.ROOT,
+              "number of results: operator=%s, results=%d, expected=1; inject each under a name of its own",
+              name,
+              outputs.size()));
     }
     return inject(name, Definition.of(name, outputs.getFirst()), expression, (_, _) -> {});
   }

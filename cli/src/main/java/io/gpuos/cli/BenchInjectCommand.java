@@ -7,6 +7,7 @@ import io.gpuos.cli.text.Progress;
 import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
 import java.io.PrintWriter;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,8 +30,12 @@ final class BenchInjectCommand implements Callable<Integer> {
     output.print(report, out -> print(report, out));
     if (report.stress().wrong() != 0) {
       throw new WrongResultException(
-          "wrong result: operation=live operator under random events, tasks=%d, wrong=%d, seed=%d"
-              .formatted(report.stress().tasks(), report.stress().wrong(), report.stress().seed()));
+          String.format(
+              Locale.ROOT,
+              "wrong result: operation=live operator under random events, tasks=%d, wrong=%d, seed=%d",
+              report.stress().tasks(),
+              report.stress().wrong(),
+              report.stress().seed()));
     }
     return Main.EXIT_OK;
   }
@@ -56,8 +61,11 @@ final class BenchInjectCommand implements Callable<Integer> {
         Units.digits(fed.p99Us()),
         Units.digits(fed.worstUs()),
         "us",
-        "%d, while the ring is fed; %d launches meanwhile"
-            .formatted(fed.operators(), fed.launchesAfter() - fed.launchesBefore()));
+        String.format(
+            Locale.ROOT,
+            "%d, while the ring is fed; %d launches meanwhile",
+            fed.operators(),
+            fed.launchesAfter() - fed.launchesBefore()));
     table.row(
         "prepare such an operator",
         Units.digits(fed.prepareP50Us()),
@@ -72,7 +80,7 @@ final class BenchInjectCommand implements Callable<Integer> {
         "",
         Units.digits(first.firstResultWorstUs()),
         "us",
-        "%d, nothing cached".formatted(first.expressions()));
+        String.format(Locale.ROOT, "%d, nothing cached", first.expressions()));
     table.row(
         "its compiled generation",
         Units.digits(first.compiledP50Ms()),
@@ -84,25 +92,27 @@ final class BenchInjectCommand implements Callable<Integer> {
     out.println();
     InjectReport.Throughput throughput = report.throughput();
     out.println(
-        "%d publications and rollbacks: slowest 10 ms had %s tasks, the median without %s (its slowest %s): %s %%"
-            .formatted(
-                throughput.changes(),
-                Units.digits(throughput.least()),
-                Units.digits(throughput.undisturbed()),
-                Units.digits(throughput.undisturbedLeast()),
-                Units.digits(100 * throughput.ratio())));
+        String.format(
+            Locale.ROOT,
+            "%d publications and rollbacks: slowest 10 ms had %s tasks, the median without %s (its slowest %s): %s %%",
+            throughput.changes(),
+            Units.digits(throughput.least()),
+            Units.digits(throughput.undisturbed()),
+            Units.digits(throughput.undisturbedLeast()),
+            Units.digits(100 * throughput.ratio())));
     InjectReport.Stress stress = report.stress();
     out.println(
-        "%d tasks under %d publications, %d rollbacks and %d parks (seed %d): %d verified, %d wrong, %d launches"
-            .formatted(
-                stress.tasks(),
-                stress.publications(),
-                stress.rollbacks(),
-                stress.parks(),
-                stress.seed(),
-                stress.verified(),
-                stress.wrong(),
-                stress.launches()));
+        String.format(
+            Locale.ROOT,
+            "%d tasks under %d publications, %d rollbacks and %d parks (seed %d): %d verified, %d wrong, %d launches",
+            stress.tasks(),
+            stress.publications(),
+            stress.rollbacks(),
+            stress.parks(),
+            stress.seed(),
+            stress.verified(),
+            stress.wrong(),
+            stress.launches()));
     out.println();
     BenchMicroCommand.goals(report.goals(), out);
   }

@@ -146,8 +146,11 @@ final class DemoCommand implements Callable<Integer> {
     times.print(out);
     out.println();
     out.println(
-        "Elements are those of the largest tensor of an operation: the median; from %d to %d in all."
-            .formatted(report.elements().least(), report.elements().most()));
+        String.format(
+            Locale.ROOT,
+            "Elements are those of the largest tensor of an operation: the median; from %d to %d in all.",
+            report.elements().least(),
+            report.elements().most()));
     out.println("Errors are relative to the expected value, or to 1 where that is larger.");
     out.println("Seed: " + report.seed());
   }

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -32,8 +33,12 @@ final class ElfExtent {
       return needed <= channel.size()
           ? Optional.empty()
           : Optional.of(
-              "truncated library: file=%s, bytes=%d, expected=at least %d"
-                  .formatted(file, channel.size(), needed));
+              String.format(
+                  Locale.ROOT,
+                  "truncated library: file=%s, bytes=%d, expected=at least %d",
+                  file,
+                  channel.size(),
+                  needed));
     } catch (IOException _) {
       return Optional.empty();
     }

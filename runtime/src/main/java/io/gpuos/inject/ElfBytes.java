@@ -71,7 +71,10 @@ final class ElfBytes {
   private long within(long at, long length) {
     if (at < 0 || length < 0 || at > size() || length > size() - at) {
       throw malformed(
-          "range outside the file", "offset", at, "%d bytes within %d".formatted(length, size()));
+          "range outside the file",
+          "offset",
+          at,
+          String.format(Locale.ROOT, "%d bytes within %d", length, size()));
     }
     return at;
   }

@@ -98,8 +98,12 @@ public sealed interface Expr {
       arguments = List.copyOf(arguments);
       if (arguments.size() != function.arity()) {
         throw new ExpressionException(
-            "wrong number of arguments: function=%s, count=%d, expected=%d"
-                .formatted(function, arguments.size(), function.arity()));
+            String.format(
+                Locale.ROOT,
+                "wrong number of arguments: function=%s, count=%d, expected=%d",
+                function,
+                arguments.size(),
+                function.arity()));
       }
     }
 

@@ -10,6 +10,7 @@ import io.gpuos.error.InjectionException;
 import io.gpuos.error.OutOfMemoryException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -145,8 +146,10 @@ class CodeArenaTest {
     assertTrue(
         e.getMessage()
             .startsWith(
-                "code arrived differently: address=0x%x, offset=17, expected="
-                    .formatted(first.base() + PAGE)),
+                String.format(
+                    Locale.ROOT,
+                    "code arrived differently: address=0x%x, offset=17, expected=",
+                    first.base() + PAGE)),
         e.getMessage());
     memory.damages = false;
     assertEquals(first.base() + 2 * PAGE, place(arena, 1).base());

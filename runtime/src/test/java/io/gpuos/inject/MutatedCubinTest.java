@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.error.InjectionException;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -89,7 +90,7 @@ class MutatedCubinTest {
       String message = refusal(editor.bytes(), architecture);
       assertTrue(
           message.contains("instruction, section=.text.gpuos_op, offset=0x")
-              && message.contains("0x%03x".formatted(opcode)),
+              && message.contains(String.format(Locale.ROOT, "0x%03x", opcode)),
           message);
     }
   }
@@ -108,7 +109,8 @@ class MutatedCubinTest {
       int from = load.opcode() == 0x7ac ? 37 : 38;
       editor.put(at, load.with(from, 54 - from, constant[1]).with(54, 5, constant[0]));
       String message = refusal(editor.bytes(), architecture);
-      String expected = "constant c[%d][0x%x]".formatted(constant[0], constant[1]);
+      String expected =
+          String.format(Locale.ROOT, "constant c[%d][0x%x]", constant[0], constant[1]);
       assertTrue(message.contains(expected), message);
     }
   }

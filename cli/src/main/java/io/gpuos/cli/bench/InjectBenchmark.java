@@ -13,6 +13,7 @@ import io.gpuos.device.Injections.Injection;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -89,7 +90,7 @@ public final class InjectBenchmark {
 
   private InjectReport.Fed fed() {
     int count = quick ? 20 : 100;
-    progress.step("compiling %d operators".formatted(count));
+    progress.step(String.format(Locale.ROOT, "compiling %d operators", count));
     List<Operator> operators = expressions(count);
     try (Gpuos gpu = opener.open(DeviceSettings.defaults());
         Tensor x = gpu.zeros(DType.F32, SIZE);
@@ -155,7 +156,8 @@ public final class InjectBenchmark {
 
   private InjectReport.Throughput throughput() {
     int changes = quick ? 100 : 1000;
-    progress.step("throughput during %d publications and rollbacks".formatted(changes));
+    progress.step(
+        String.format(Locale.ROOT, "throughput during %d publications and rollbacks", changes));
     try (Gpuos gpu = openForGood();
         Adds adds = new Adds(gpu, FEEDING, SIZE, Storage.SLAB, random);
         Tensor x = gpu.zeros(DType.F32, SIZE)) {
@@ -194,7 +196,7 @@ public final class InjectBenchmark {
 
   private InjectReport.FirstUse firstUse() {
     int count = quick ? 10 : 50;
-    progress.step("first use of %d new expressions".formatted(count));
+    progress.step(String.format(Locale.ROOT, "first use of %d new expressions", count));
     double[] first = new double[count];
     double[] compiled = new double[count];
     try (Gpuos gpu = opener.open(DeviceSettings.defaults());
@@ -231,7 +233,7 @@ public final class InjectBenchmark {
 
   private InjectReport.Stress stress() {
     int events = quick ? 500 : 10_000;
-    progress.step("checked tasks under %d random events".formatted(events));
+    progress.step(String.format(Locale.ROOT, "checked tasks under %d random events", events));
     try (Gpuos gpu = opener.open(DeviceSettings.defaults())) {
       return new InjectStress(gpu, seed, events, 100L * events).run();
     }

@@ -1,6 +1,7 @@
 package io.gpuos.cli.text;
 
 import java.io.PrintWriter;
+import java.util.Locale;
 
 /**
  * What a long command is doing now, on standard error: one line that is rewritten on a terminal, a
@@ -85,7 +86,7 @@ public final class Progress implements AutoCloseable {
         }
         long elapsed = System.nanoTime() - longStepBegin;
         if (longStep != null && elapsed >= next) {
-          say("%s, %d s".formatted(longStep, elapsed / SECOND));
+          say(String.format(Locale.ROOT, "%s, %d s", longStep, elapsed / SECOND));
           next = terminal ? elapsed + SECOND : elapsed * PATIENCE;
         }
         wait(TERMINAL_MILLIS);

@@ -14,8 +14,6 @@ import io.gpuos.inject.Limits;
 import io.gpuos.jit.CompileRequest;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -35,7 +33,6 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   private final PinnedBuffer staging;
   private final Limits limits;
   private final CodeArena arena = new CodeArena(this, CHUNK_BYTES, LIMIT_BYTES);
-  private final List<Long> chunks = new ArrayList<>();
   private boolean closed;
 
   /**
@@ -82,9 +79,9 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
 
   @Override
   public long allocate(long bytes) {
-    long address = memory.allocate(bytes);
-    chunks.add(address);
-    return address;
+    // Never freed before the context is: the addresses could be given out again, to the next
+    // runtime, while instruction caches still hold what was executed there.
+    return memory.allocate(bytes);
   }
 
   @Override
@@ -109,7 +106,6 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
       return;
     }
     closed = true;
-    chunks.forEach(memory::free);
     staging.close();
     stream.close();
   }

@@ -29,7 +29,7 @@ interface CodeLoader extends AutoCloseable {
    */
   InjectionStatus status(String reason);
 
-  /** Frees the code. No worker may be resident. */
+  /** Lets go of everything but live code, which stays. No worker may be resident. */
   @Override
   void close();
 }

@@ -8,7 +8,8 @@
  *   <li>{@code WorkerKernel}: launches the resident kernel and watches it
  *   <li>{@code CudaOperators}: compiles operators, has them brought in and gives them numbers
  *   <li>{@code Interpreter}: computes elementwise operators until they are compiled
- *   <li>{@code CodeLoader}: brings code in, {@code ArenaLoader} live, {@code ImageLoader} by the driver
+ *   <li>{@code CodeLoader}: brings code in, {@code ArenaLoader} live, {@code ImageLoader} by the
+ *       driver
  *   <li>{@code Aliases}: the words that say which code a logical operator stands for
  *   <li>{@code OperatorCompiler}: compiles and verifies operators where there is no device
  *   <li>{@code SpaceTable}: interned iteration spaces in device memory
