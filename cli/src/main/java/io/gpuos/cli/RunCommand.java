@@ -99,7 +99,7 @@ final class RunCommand implements Callable<Integer> {
               Locale.ROOT,
               "number of outputs: --out=%d, expression=%s, expected=%d, one for each expression",
               outputs.size(),
-              expression,
+              operator,
               operator.outputs().size()));
     }
     Set<Path> different = new HashSet<>();
