@@ -360,7 +360,12 @@ public final class Gpuos implements AutoCloseable {
     return System.nanoTime() + bounded.toNanos();
   }
 
-  /** Whether the device works; once false it stays false. */
+  /**
+   * Whether the device works. False from the moment it has failed: an operator has died, or has not
+   * come back within {@link DeviceSettings#taskDeadline}. Then every wait, also one under way,
+   * throws {@link DeviceFaultException} with the operator's name, and so does every later call but
+   * {@link #close}. Once false it stays false; false too when closed.
+   */
   public boolean healthy() {
     return !closed && device.completions().fault() == null;
   }
@@ -399,7 +404,12 @@ public final class Gpuos implements AutoCloseable {
     }
   }
 
-  /** Waits for submitted work, lets the workers leave and frees all memory. Idempotent. */
+  /**
+   * Waits for submitted work, lets the workers leave and frees all memory. Idempotent. Comes back
+   * also when an operator does not: once the device has failed, or after a minute, it waits one
+   * more second and then leaves workers that do not end, and the memory they may use, to the
+   * process's end.
+   */
   @Override
   public void close() {
     synchronized (this) {

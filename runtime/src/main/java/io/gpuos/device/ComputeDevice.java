@@ -97,7 +97,11 @@ public interface ComputeDevice extends AutoCloseable {
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);
 
-  /** Waits for submitted tasks, stops the workers and frees everything. Idempotent. */
+  /**
+   * Waits up to 60 s for submitted tasks, stops the workers and frees everything. Idempotent. When
+   * a task does not end, or the device has failed, it waits a second more for the workers; should
+   * one not come back, what it could still write to is not freed, and a log line says so.
+   */
   @Override
   void close();
 }

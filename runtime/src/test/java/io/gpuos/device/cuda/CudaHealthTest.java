@@ -165,7 +165,7 @@ class CudaHealthTest {
     long last = submit(device, Function.ABS);
     gpu.begin(5, hung);
     within(
-        DEADLINE.plusSeconds(1),
+        DEADLINE.plusSeconds(2),
         () -> {
           String message = awaitFault(device, last);
           assertTrue(
