@@ -41,7 +41,7 @@ run_build() {
   require_maven
   : >"$build_log"
   mvn --batch-mode --file "$root/pom.xml" --projects cli --also-make \
-    -Dquick -Dmaven.test.skip=true -Dtoolchain.jdk.env=JAVA_HOME -Dgpuos.commit="$(commit)" package \
+    -Dquick -Dmaven.test.skip=true -Dtoolchain.jdk.env=JAVA_HOME package \
     >"$build_log" 2>&1 9>&- &
   build_process=$!
   trap 'kill "$build_process" 2>/dev/null; exit 130' INT TERM
@@ -63,17 +63,6 @@ require_maven() {
   MAVEN_OPTS="${MAVEN_OPTS-} --sun-misc-unsafe-memory-access=allow"
   MAVEN_OPTS="$MAVEN_OPTS --enable-native-access=ALL-UNNAMED"
   export MAVEN_OPTS
-}
-
-# The commit checked out, and whether the sources differ from it.
-commit() {
-  if ! head=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null); then
-    echo unknown
-  elif [ -n "$(git -C "$root" status --porcelain 2>/dev/null)" ]; then
-    echo "$head+changes"
-  else
-    echo "$head"
-  fi
 }
 
 # show_progress PROCESS: seconds and phase on standard error until it ends; a line that is rewritten

@@ -8,6 +8,7 @@
 module io.gpuos {
   exports io.gpuos;
   exports io.gpuos.error;
+  exports io.gpuos.file;
   exports io.gpuos.layout;
   exports io.gpuos.device;
   exports io.gpuos.queue;

@@ -1,6 +1,7 @@
 package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.error.DTypeException;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.GpuosException;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.SequencedMap;
 
 /**
@@ -38,11 +40,14 @@ final class Binding {
     }
   }
 
-  /** One step, less its addresses. Positions 0 means there is nothing to submit. */
+  /**
+   * One step, less its addresses. Positions 0 means there is nothing to submit; linear ones have no
+   * space.
+   */
   record Step(
       int operator,
       boolean linear,
-      int space,
+      SpaceNumber space,
       long positions,
       long tilePositions,
       Kernel kernel,
@@ -191,19 +196,33 @@ final class Binding {
     long[] shape = natural.shape().stream().mapToLong(Long::longValue).toArray();
     if (!Arrays.equals(shape, layout.shape())) {
       throw new ShapeException(
-          "output shape: operator=%s, output=%d, shape=%s, expected=%s"
-              .formatted(operator, index, Shapes.format(layout.shape()), Shapes.format(shape)));
+          String.format(
+              Locale.ROOT,
+              "output shape: operator=%s, output=%d, shape=%s, expected=%s",
+              operator,
+              index,
+              Shapes.format(layout.shape()),
+              Shapes.format(shape)));
     }
     if (layout.hasInternalOverlap()) {
       throw new OverlapException(
-          "output overlaps itself: operator=%s, output=%d, layout=%s, expected=distinct elements; write to a tensor that is not expanded"
-              .formatted(operator, index, layout));
+          String.format(
+              Locale.ROOT,
+              "output overlaps itself: operator=%s, output=%d, layout=%s, expected=distinct elements; write to a tensor that is not expanded",
+              operator,
+              index,
+              layout));
     }
     DType wanted = layout.dtype();
     if (wanted.category().compareTo(natural.dtype().category()) < 0) {
       throw new DTypeException(
-          "output type: operator=%s, output=%d, dtype=%s, expected=%s or another type of its kind; cast the expression"
-              .formatted(operator, index, wanted, natural.dtype()));
+          String.format(
+              Locale.ROOT,
+              "output type: operator=%s, output=%d, dtype=%s, expected=%s or another type of its kind; cast the expression",
+              operator,
+              index,
+              wanted,
+              natural.dtype()));
     }
     return wanted;
   }
@@ -230,7 +249,7 @@ final class Binding {
       int maxTiles) {
     Kernel kernel = step.kernel();
     boolean linear = kernel instanceof Kernel.Elementwise && space.linear();
-    int number = linear || space.count() == 0 ? 0 : device.space(space);
+    SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     return new Step(
         operator,
         linear,
@@ -246,8 +265,12 @@ final class Binding {
     int tiles = device.ring().maxTiles() / Math.max(1, steps);
     if (tiles == 0) {
       throw new ExpressionException(
-          "expression needs too many steps: operator=%s, steps=%d, expected=at most %d; split it, or open the runtime with a larger ring"
-              .formatted(operator, steps, device.ring().maxTiles()));
+          String.format(
+              Locale.ROOT,
+              "expression needs too many steps: operator=%s, steps=%d, expected=at most %d; split it, or open the runtime with a larger ring",
+              operator,
+              steps,
+              device.ring().maxTiles()));
     }
     return tiles;
   }
@@ -257,8 +280,11 @@ final class Binding {
     if (kernel instanceof Kernel.Reduction) {
       if (positions > 0xffffffffL) {
         throw new ShapeException(
-            "too many results of a reduction: results=%d, expected=at most %d; reduce in parts"
-                .formatted(positions, 0xffffffffL));
+            String.format(
+                Locale.ROOT,
+                "too many results of a reduction: results=%d, expected=at most %d; reduce in parts",
+                positions,
+                0xffffffffL));
       }
       return Math.max(wanted, least);
     }

@@ -13,13 +13,15 @@ import io.gpuos.queue.SubmissionRing;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * An operator with its operands, checked and compiled, to be submitted any number of times. {@link
- * #submit} allocates nothing and calls nothing that blocks, unless the ring is full. The operands
- * must stay open. Thread-safe.
+ * #submit} allocates nothing and calls nothing that blocks, unless the ring is full. Thread-safe.
  *
- * <p>Close it to free the temporaries some expressions need; submitted work is not disturbed.
+ * <p>A call holds the memory of its operands, and that of the temporaries some expressions need:
+ * the tensors may be closed while it is in use, and their memory goes back when the call, and every
+ * {@link Batch} made of it, is closed too. Closing does not disturb submitted work.
  */
 public final class Call implements AutoCloseable {
 
@@ -29,23 +31,26 @@ public final class Call implements AutoCloseable {
   private final List<Tensor> outputs;
   private final Invocation single;
   private final Invocation[] steps;
-  private final MemoryPool.Block[] temporaries;
+  private final List<Storage> memory;
   private final int tiles;
   private volatile boolean closed;
+
+  /** The call itself while open, and each batch made of it. Guarded by the monitor. */
+  private int holders = 1;
 
   private Call(
       Gpuos runtime,
       Operator operator,
       List<Tensor> outputs,
       Invocation[] steps,
-      MemoryPool.Block[] temporaries) {
+      List<Storage> memory) {
     this.runtime = runtime;
     this.ring = runtime.device().ring();
     this.operator = operator;
     this.outputs = outputs;
     this.steps = steps;
     this.single = steps.length == 1 ? steps[0] : null;
-    this.temporaries = temporaries;
+    this.memory = memory;
     int sum = 0;
     for (Invocation step : steps) {
       sum += step.tiles();
@@ -54,13 +59,16 @@ public final class Call implements AutoCloseable {
   }
 
   static Call create(Gpuos runtime, Operator operator, Tensor[] outputs, Tensor[] inputs) {
-    Binding binding = operator.binding(runtime, layouts(outputs), layouts(inputs));
-    checkOverlap(operator, binding, outputs, inputs);
-    Layout[] layouts = binding.temporaries();
-    MemoryPool.Block[] temporaries = new MemoryPool.Block[layouts.length];
+    List<Storage> memory = new ArrayList<>();
     try {
-      for (int k = 0; k < layouts.length; k++) {
-        temporaries[k] = runtime.device().memory().allocate(layouts[k].byteSize());
+      retain(outputs, memory);
+      retain(inputs, memory);
+      Binding binding = operator.binding(runtime, layouts(outputs), layouts(inputs));
+      checkOverlap(operator, binding, outputs, inputs);
+      List<MemoryPool.Block> temporaries = new ArrayList<>();
+      for (Layout layout : binding.temporaries()) {
+        memory.add(Storage.allocate(runtime.device().memory(), layout.byteSize()));
+        temporaries.add(memory.getLast().block());
       }
       List<Invocation> steps = new ArrayList<>();
       for (Binding.Step step : binding.steps()) {
@@ -69,10 +77,16 @@ public final class Call implements AutoCloseable {
         }
       }
       return new Call(
-          runtime, operator, List.of(outputs), steps.toArray(Invocation[]::new), temporaries);
+          runtime, operator, List.of(outputs), steps.toArray(Invocation[]::new), memory);
     } catch (Throwable failure) {
-      free(runtime, temporaries);
+      memory.forEach(Storage::release);
       throw failure;
+    }
+  }
+
+  private static void retain(Tensor[] tensors, List<Storage> memory) {
+    for (Tensor tensor : tensors) {
+      memory.add(tensor.retain());
     }
   }
 
@@ -85,14 +99,14 @@ public final class Call implements AutoCloseable {
   }
 
   private static Invocation invocation(
-      Binding.Step step, Tensor[] outputs, Tensor[] inputs, MemoryPool.Block[] temporaries) {
+      Binding.Step step, Tensor[] outputs, Tensor[] inputs, List<MemoryPool.Block> temporaries) {
     Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
     if (step.kernel() instanceof Kernel.Reduction) {
       builder.reduction();
     }
     builder.tile(step.tilePositions());
     if (!step.linear()) {
-      builder.space(step.space());
+      builder.space(step.space().value(), step.space());
     }
     List<Access> reads = new ArrayList<>();
     List<Access> writes = new ArrayList<>();
@@ -110,7 +124,7 @@ public final class Call implements AutoCloseable {
           list.add(outputs[index].access());
         }
         case Source.Temporary(int index) -> {
-          MemoryPool.Block block = temporaries[index];
+          MemoryPool.Block block = temporaries.get(index);
           builder.address(block.address(), bytes);
           list.add(new Access(block.history(), 0, block.bytes()));
         }
@@ -132,8 +146,12 @@ public final class Call implements AutoCloseable {
       for (int other = 0; other < o; other++) {
         if (overlap(outputs[o], outputs[other]) != Overlap.DISJOINT) {
           throw new OverlapException(
-              "outputs overlap: operator=%s, outputs=%d and %d, expected=disjoint memory"
-                  .formatted(operator, other, o));
+              String.format(
+                  Locale.ROOT,
+                  "outputs overlap: operator=%s, outputs=%d and %d, expected=disjoint memory",
+                  operator,
+                  other,
+                  o));
         }
       }
       for (int i = 0; i < inputs.length; i++) {
@@ -141,8 +159,12 @@ public final class Call implements AutoCloseable {
         if (overlap == Overlap.PARTIAL
             || overlap == Overlap.IDENTICAL && readsAfterWrite(binding, o, i)) {
           throw new OverlapException(
-              "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator; write to a new tensor and copy"
-                  .formatted(operator, o, operator.inputs().get(i)));
+              String.format(
+                  Locale.ROOT,
+                  "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator; write to a new tensor and copy",
+                  operator,
+                  o,
+                  operator.inputs().get(i)));
         }
       }
     }
@@ -174,6 +196,7 @@ public final class Call implements AutoCloseable {
    *
    * @return sequence of its last task, for {@link Gpuos#await}
    * @throws io.gpuos.error.RingFullException if the ring stays full
+   * @throws ClosedException if the call or the runtime is closed
    */
   public long submit() {
     if (single != null && !closed) {
@@ -195,19 +218,34 @@ public final class Call implements AutoCloseable {
     runtime.await(last - Math.max(0, tiles - 1), last, Duration.ofDays(3650));
   }
 
-  Submission submission(List<Tensor> results) {
+  Submission submission() {
     long last = submit();
-    return new Submission(runtime, results, last - Math.max(0, tiles - 1), last);
+    return new Submission(runtime, outputs, last - Math.max(0, tiles - 1), last);
   }
 
   Gpuos runtime() {
     return runtime;
   }
 
-  /** What one submission submits. */
-  Invocation[] invocations() {
+  /**
+   * What one submission submits, for a batch: the call's memory stays until that has released the
+   * call.
+   */
+  synchronized Invocation[] retain() {
     checkOpen();
+    holders++;
     return steps;
+  }
+
+  /** Gives up what {@link #retain} took. */
+  void release() {
+    synchronized (this) {
+      holders--;
+      if (holders > 0) {
+        return;
+      }
+    }
+    memory.forEach(Storage::release);
   }
 
   /** Tasks one submission takes. */
@@ -226,7 +264,10 @@ public final class Call implements AutoCloseable {
     }
   }
 
-  /** Frees the temporaries. Idempotent. */
+  /**
+   * Refuses later submissions and gives up the memory of operands and temporaries. Submitted work,
+   * and batches made of this call, are not disturbed. Idempotent.
+   */
   @Override
   public void close() {
     synchronized (this) {
@@ -235,14 +276,8 @@ public final class Call implements AutoCloseable {
       }
       closed = true;
     }
-    free(runtime, temporaries);
-  }
-
-  private static void free(Gpuos runtime, MemoryPool.Block[] blocks) {
-    for (MemoryPool.Block block : blocks) {
-      if (block != null) {
-        runtime.device().memory().free(block);
-      }
-    }
+    // Another thread's submission is registered with the memory now, or will be refused.
+    ring.close(steps);
+    release();
   }
 }

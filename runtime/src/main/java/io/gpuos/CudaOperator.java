@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SequencedMap;
 
@@ -147,8 +148,12 @@ public final class CudaOperator {
   public TensorType result(List<TensorType> types) {
     if (types.size() != function.arity()) {
       throw new ExpressionException(
-          "number of inputs: operator=%s, inputs=%d, expected=%d"
-              .formatted(this, types.size(), function.arity()));
+          String.format(
+              Locale.ROOT,
+              "number of inputs: operator=%s, inputs=%d, expected=%d",
+              this,
+              types.size(),
+              function.arity()));
     }
     SequencedMap<String, TensorType> named = new LinkedHashMap<>();
     for (TensorType type : types) {

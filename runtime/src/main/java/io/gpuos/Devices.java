@@ -4,19 +4,25 @@ import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.cpu.CpuDevice;
 import io.gpuos.device.cuda.CudaComputeDevice;
-import io.gpuos.error.DeviceException;
 import io.gpuos.error.DeviceUnavailableException;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
 /** Chooses and opens the device a user names. */
 final class Devices {
 
   private static final System.Logger LOG = System.getLogger("io.gpuos");
 
+  private static final String CUDA_PREFIX = "cuda:";
+
+  /** Plain decimal: neither sign, nor leading zeros, nor the digits of other scripts. */
+  private static final Pattern CUDA = Pattern.compile(CUDA_PREFIX + "(0|[1-9][0-9]*)");
+
   private Devices() {}
 
   static ComputeDevice open(String name, DeviceSettings settings) {
     if (name.equals("auto")) {
-      return openBest(settings);
+      return openBest(settings, () -> CudaComputeDevice.open(0, settings));
     }
     if (name.equals("cpu")) {
       return new CpuDevice(settings);
@@ -24,15 +30,20 @@ final class Devices {
     return CudaComputeDevice.open(ordinal(name), settings);
   }
 
-  private static ComputeDevice openBest(DeviceSettings settings) {
+  /**
+   * The CUDA device if there is one, otherwise the CPU device. One that is there and fails is not
+   * passed over: whoever has a GPU would rather know than compute elsewhere.
+   */
+  static ComputeDevice openBest(DeviceSettings settings, Supplier<ComputeDevice> cuda) {
     ComputeDevice device;
     String reason;
     try {
-      device = CudaComputeDevice.open(0, settings);
+      device = cuda.get();
       reason = "first CUDA device";
-    } catch (DeviceException unavailable) {
+    } catch (DeviceUnavailableException unavailable) {
+      LOG.log(System.Logger.Level.DEBUG, "no CUDA device: {0}", unavailable.getMessage());
       device = new CpuDevice(settings);
-      reason = "no CUDA device: " + unavailable.getMessage();
+      reason = "no usable CUDA device, gpuos doctor says why";
     }
     LOG.log(
         System.Logger.Level.INFO,
@@ -44,14 +55,18 @@ final class Devices {
   }
 
   private static int ordinal(String name) {
-    if (name.startsWith("cuda:") || name.equals("cuda")) {
+    if (name.equals("cuda")) {
+      return 0;
+    }
+    if (CUDA.matcher(name).matches()) {
       try {
-        return name.equals("cuda") ? 0 : Integer.parseUnsignedInt(name.substring(5));
+        return Integer.parseInt(name.substring(CUDA_PREFIX.length()));
       } catch (NumberFormatException _) {
-        // Falls through to the message below.
+        // More than any machine has, and refused as what is no number.
       }
     }
     throw new DeviceUnavailableException(
-        "unknown device: device=" + name + ", expected=auto, cpu or cuda:N");
+        "unknown device: device=%s, expected=auto, cpu, cuda or cuda:N; N is 0, 1, 2 and so on"
+            .formatted(name));
   }
 }

@@ -2,7 +2,6 @@ package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
-import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.ExpressionException;
@@ -20,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -46,15 +46,20 @@ public final class Gpuos implements AutoCloseable {
   }
 
   /**
-   * Opens the first CUDA device that works, otherwise the CPU device; a log line says which and
-   * why.
+   * Opens the first CUDA device; the CPU device where there is none, or no driver or compiler for
+   * it. A log line says which and why.
+   *
+   * @throws io.gpuos.error.GpuosException if there is a CUDA device that does not work: a call of
+   *     the driver failed, or the compiler refused the worker kernel. {@code open("cpu")} passes it
+   *     over.
    */
   public static Gpuos open() {
     return open("auto");
   }
 
   /**
-   * Opens {@code auto}, {@code cpu} or {@code cuda:N} with default settings.
+   * Opens {@code auto}, {@code cpu} or {@code cuda:N} with default settings. {@code auto} as {@link
+   * #open()}.
    *
    * @throws io.gpuos.error.DeviceUnavailableException if that device cannot be used, with the
    *     reason
@@ -76,18 +81,18 @@ public final class Gpuos implements AutoCloseable {
   // ---- tensors
   // --------------------------------------------------------------------------------------
 
-  /** A tensor with undefined contents. */
+  /** A tensor with undefined contents; without a shape, one of a single element, no dimensions. */
   public Tensor empty(DType dtype, long... shape) {
     return empty(Layout.contiguous(dtype, shape));
   }
 
   private Tensor empty(Layout layout) {
     checkOpen();
-    MemoryPool pool = device.memory();
-    return new Tensor(this, new Storage(pool, pool.allocate(layout.byteSize())), View.of(layout));
+    Storage storage = Storage.allocate(device.memory(), layout.byteSize());
+    return new Tensor(this, storage, View.of(layout));
   }
 
-  /** A tensor of zeros. */
+  /** A tensor of zeros; without a shape, one of a single element, no dimensions. */
   public Tensor zeros(DType dtype, long... shape) {
     Tensor tensor = empty(dtype, shape);
     MemorySegment zero = MemorySegment.ofArray(new long[1]);
@@ -95,7 +100,10 @@ public final class Gpuos implements AutoCloseable {
     return tensor;
   }
 
-  /** An F32 tensor of {@code values}, row-major. Without a shape it has one dimension. */
+  /**
+   * An F32 tensor of {@code values}, row-major. Without a shape it has one dimension; {@link
+   * #scalar(double)} makes one without dimensions.
+   */
   public Tensor tensor(float[] values, long... shape) {
     Tensor tensor = empty(DType.F32, shapeOf(values.length, shape));
     tensor.write(values);
@@ -107,7 +115,10 @@ public final class Gpuos implements AutoCloseable {
     return tensor(DType.F64, values, shape);
   }
 
-  /** A tensor of {@code values} converted to {@code dtype}, row-major. */
+  /**
+   * A tensor of {@code values} converted to {@code dtype}, row-major. Without a shape it has one
+   * dimension.
+   */
   public Tensor tensor(DType dtype, double[] values, long... shape) {
     Tensor tensor = empty(dtype, shapeOf(values.length, shape));
     tensor.write(values);
@@ -119,7 +130,10 @@ public final class Gpuos implements AutoCloseable {
     return tensor(DType.I64, values, shape);
   }
 
-  /** A tensor of {@code values} converted to {@code dtype}, row-major. */
+  /**
+   * A tensor of {@code values} converted to {@code dtype}, row-major. Without a shape it has one
+   * dimension.
+   */
   public Tensor tensor(DType dtype, long[] values, long... shape) {
     Tensor tensor = empty(dtype, shapeOf(values.length, shape));
     tensor.write(values);
@@ -134,7 +148,26 @@ public final class Gpuos implements AutoCloseable {
   }
 
   private static long[] shapeOf(int length, long[] shape) {
-    return shape.length == 0 && length != 1 ? new long[] {length} : shape;
+    return shape.length == 0 ? new long[] {length} : shape;
+  }
+
+  /** An F64 tensor of one value, without dimensions. */
+  public Tensor scalar(double value) {
+    return scalar(DType.F64, value);
+  }
+
+  /** An I64 tensor of one value, without dimensions. */
+  public Tensor scalar(long value) {
+    Tensor tensor = empty(DType.I64);
+    tensor.write(new long[] {value});
+    return tensor;
+  }
+
+  /** A tensor of one value, converted to {@code dtype}, without dimensions. */
+  public Tensor scalar(DType dtype, double value) {
+    Tensor tensor = empty(dtype);
+    tensor.write(value);
+    return tensor;
   }
 
   // ---- operations
@@ -178,7 +211,7 @@ public final class Gpuos implements AutoCloseable {
   /** Starts to compute {@code operator} into {@code outputs}, one for each of its expressions. */
   public Submission submitInto(Operator operator, List<Tensor> outputs, Tensor... inputs) {
     try (Call call = prepare(operator, outputs, inputs)) {
-      return call.submission(outputs);
+      return call.submission();
     }
   }
 
@@ -192,8 +225,12 @@ public final class Gpuos implements AutoCloseable {
     checkOperands(operator, inputs);
     if (outputs.size() != operator.outputs().size()) {
       throw new ExpressionException(
-          "number of outputs: operator=%s, outputs=%d, expected=%d"
-              .formatted(operator, outputs.size(), operator.outputs().size()));
+          String.format(
+              Locale.ROOT,
+              "number of outputs: operator=%s, outputs=%d, expected=%d",
+              operator,
+              outputs.size(),
+              operator.outputs().size()));
     }
     Tensor[] out = outputs.toArray(Tensor[]::new);
     checkTensors(operator, out);
@@ -218,8 +255,13 @@ public final class Gpuos implements AutoCloseable {
     }
     if (inputs.length != operator.inputs().size()) {
       throw new ExpressionException(
-          "number of inputs: operator=%s, inputs=%d, expected=%d: %s"
-              .formatted(operator, inputs.length, operator.inputs().size(), operator.inputs()));
+          String.format(
+              Locale.ROOT,
+              "number of inputs: operator=%s, inputs=%d, expected=%d: %s",
+              operator,
+              inputs.length,
+              operator.inputs().size(),
+              operator.inputs()));
     }
     checkTensors(operator, inputs);
   }
@@ -263,8 +305,11 @@ public final class Gpuos implements AutoCloseable {
     List<Expr> outputs = Operator.of(expression).outputs();
     if (outputs.size() != 1) {
       throw new ExpressionException(
-          "number of results: operator=%s, results=%d, expected=1; inject each under a name of its own"
-              .formatted(name, outputs.size()));
+          String.format(
+              Locale.ROOT,
+              "number of results: operator=%s, results=%d, expected=1; inject each under a name of its own",
+              name,
+              outputs.size()));
     }
     return inject(name, Definition.of(name, outputs.getFirst()), expression, (_, _) -> {});
   }
@@ -336,7 +381,10 @@ public final class Gpuos implements AutoCloseable {
     device.lease().wake();
   }
 
-  /** Waits until everything submitted so far is complete. */
+  /**
+   * Waits until everything submitted so far is complete. An interrupt does not end the wait; it is
+   * pending afterwards.
+   */
   public void synchronize() {
     device.ring().awaitAll(deadline(FOREVER));
     device.completions().throwIfFailed();
@@ -344,8 +392,17 @@ public final class Gpuos implements AutoCloseable {
 
   /**
    * Waits for the task {@code sequence}, which {@link Call#submit} returned, and those before it.
+   * An interrupt does not end the wait; it is pending afterwards.
+   *
+   * @throws InvalidInputException if no such task has been submitted
    */
   public void await(long sequence) {
+    long next = device.ring().tail();
+    if (sequence - next >= 0) {
+      throw new InvalidInputException(
+          "sequence not submitted: sequence=%s, expected=one before %s, as submit returned it"
+              .formatted(sequence, next));
+    }
     await(device.completions().through() + 1, sequence, FOREVER);
   }
 
@@ -355,9 +412,15 @@ public final class Gpuos implements AutoCloseable {
     return complete;
   }
 
+  boolean awaitInterruptibly(long first, long last, Duration limit) throws InterruptedException {
+    boolean complete = device.completions().awaitInterruptibly(first, last, deadline(limit));
+    device.completions().throwIfFailed();
+    return complete;
+  }
+
   static long deadline(Duration limit) {
     Duration bounded = limit.compareTo(FOREVER) < 0 ? limit : FOREVER;
-    return System.nanoTime() + bounded.toNanos();
+    return System.nanoTime() + (bounded.isNegative() ? 0 : bounded.toNanos());
   }
 
   /**
@@ -373,19 +436,27 @@ public final class Gpuos implements AutoCloseable {
   // ---- used by tensors and operators
   // ----------------------------------------------------------------
 
-  void download(MemorySegment target, long address, long bytes, Access access) {
-    checkOpen();
-    device.ring().awaitAccess(access, false, deadline(FOREVER));
-    device.completions().throwIfFailed();
-    if (bytes > 0) {
-      device.download(target, address, bytes);
-    }
+  /** Waits for the tasks that write what {@code access} names. */
+  void awaitReadable(Access access) {
+    awaitAccess(access, false);
   }
 
-  void upload(long address, MemorySegment source, long bytes, Access access) {
+  /** Waits for the tasks that read or write what {@code access} names. */
+  void awaitWritable(Access access) {
+    awaitAccess(access, true);
+  }
+
+  private void awaitAccess(Access access, boolean forWrite) {
     checkOpen();
-    device.ring().awaitAccess(access, true, deadline(FOREVER));
+    device.ring().awaitAccess(access, forWrite, deadline(FOREVER));
     device.completions().throwIfFailed();
+  }
+
+  void download(MemorySegment target, long address, long bytes) {
+    device.download(target, address, bytes);
+  }
+
+  void upload(MemorySegment source, long address, long bytes) {
     device.upload(address, source, bytes);
   }
 
@@ -405,10 +476,13 @@ public final class Gpuos implements AutoCloseable {
   }
 
   /**
-   * Waits for submitted work, lets the workers leave and frees all memory. Idempotent. Comes back
-   * also when an operator does not: once the device has failed, or after a minute, it waits one
-   * more second and then leaves workers that do not end, and the memory they may use, to the
-   * process's end.
+   * Waits for submitted work, lets the workers leave and frees all memory. Nothing submitted is
+   * dropped: this takes as long as the work does, and a line in the log tells of every minute of
+   * waiting. {@link Submission#await(Duration)} is the wait with a limit. Idempotent.
+   *
+   * <p>Comes back also when an operator does not: once the device has failed, or no task has ended
+   * for a minute, it waits one more second and then leaves workers that do not end, and the memory
+   * they may use, to the process's end.
    */
   @Override
   public void close() {

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
@@ -191,6 +192,6 @@ public final class LiveOperator {
 
   @Override
   public String toString() {
-    return "%s, generation %d: %s".formatted(name, generation(), origin());
+    return String.format(Locale.ROOT, "%s, generation %d: %s", name, generation(), origin());
   }
 }

@@ -1,25 +1,41 @@
 package io.gpuos;
 
 import io.gpuos.error.ExpressionException;
+import io.gpuos.error.Messages;
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionParser;
 import io.gpuos.layout.Layout;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * What to compute, independent of types, shapes and devices: one or several expressions over named
- * inputs. Compiled for a device when it first meets the layouts of its operands there, and cached.
- * Immutable and thread-safe; make it once and keep it. That of a {@link LiveOperator} computes what
- * the latter's current generation computes.
+ * inputs. Compiled for a device when it first meets the layouts of its operands there; the layouts
+ * met last are remembered. Immutable and thread-safe; make it once and keep it. That of a {@link
+ * LiveOperator} computes what the latter's current generation computes.
  */
 public final class Operator {
+
+  /** Bindings an operator keeps, over all runtimes. */
+  static final int MAX_BINDINGS = 512;
 
   private final String text;
   private final List<Expr> outputs;
   private final List<String> inputs;
-  private final Map<Binding.Key, Binding> bindings = new ConcurrentHashMap<>();
+
+  /** The bindings used last; a program that meets ever new shapes does not grow. */
+  private final Map<Binding.Key, Binding> bindings =
+      Collections.synchronizedMap(
+          new LinkedHashMap<>(16, 0.75f, true) {
+            private static final long serialVersionUID = 1L;
+
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<Binding.Key, Binding> eldest) {
+              return size() > MAX_BINDINGS;
+            }
+          });
 
   // The last binding used: most operators meet the same layouts again and again.
   private volatile Binding latest;
@@ -101,11 +117,19 @@ public final class Operator {
   /** Forgets what was compiled for a runtime that is closing. */
   void forget(Gpuos runtime) {
     latest = null;
-    bindings.keySet().removeIf(key -> key.runtime() == runtime);
+    synchronized (bindings) {
+      bindings.keySet().removeIf(key -> key.runtime() == runtime);
+    }
   }
 
+  /** Bindings kept now. */
+  int bindings() {
+    return bindings.size();
+  }
+
+  /** The expression as messages show it: on one line, and shortened in the middle if it is long. */
   @Override
   public String toString() {
-    return text;
+    return Messages.quoted(text);
   }
 }

@@ -3,29 +3,38 @@ package io.gpuos;
 import io.gpuos.device.MemoryPool;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Memory that a tensor and its views share; freed when the last of them is closed. */
+/**
+ * Memory of one allocation, which tensors, their views, calls and host transfers share. It goes
+ * back to the pool when the last use is released. Thread-safe.
+ */
 final class Storage {
   private final MemoryPool pool;
   private final MemoryPool.Block block;
-  private final AtomicInteger users = new AtomicInteger(1);
+  private final AtomicInteger uses = new AtomicInteger(1);
 
-  Storage(MemoryPool pool, MemoryPool.Block block) {
+  private Storage(MemoryPool pool, MemoryPool.Block block) {
     this.pool = pool;
     this.block = block;
+  }
+
+  /** Fresh memory of at least {@code bytes} bytes, with one use. */
+  static Storage allocate(MemoryPool pool, long bytes) {
+    return new Storage(pool, pool.allocate(bytes));
   }
 
   MemoryPool.Block block() {
     return block;
   }
 
-  /** Another view uses this storage. The caller holds a use itself. */
+  /** Takes another use. The caller sees to it that a use exists until this returns. */
   Storage share() {
-    users.incrementAndGet();
+    uses.incrementAndGet();
     return this;
   }
 
+  /** Gives up a use. No task that names the memory may be submitted on its account after this. */
   void release() {
-    if (users.decrementAndGet() == 0) {
+    if (uses.decrementAndGet() == 0) {
       pool.free(block);
     }
   }

@@ -25,7 +25,8 @@ public final class Submission implements Future<Tensor> {
   }
 
   /**
-   * Waits until the operations are complete.
+   * Waits until the operations are complete. An interrupt does not end the wait; it is pending when
+   * this returns. {@link #get()} is the wait that an interrupt ends.
    *
    * @return the first result
    * @throws io.gpuos.error.DeviceFaultException if the device failed
@@ -35,24 +36,41 @@ public final class Submission implements Future<Tensor> {
     return results.getFirst();
   }
 
-  /** Waits at most {@code limit}; whether the operations are complete. */
+  /**
+   * Waits at most {@code limit}; whether the operations are complete. Interrupts as {@link
+   * #await()}.
+   */
   public boolean await(Duration limit) {
     return runtime.await(first, last, limit);
   }
 
-  /** The results, which may still be being computed; tasks that use them are ordered behind. */
+  /**
+   * The results, which may still be being computed; tasks that use them are ordered behind. Not to
+   * be changed.
+   */
   public List<Tensor> results() {
     return results;
   }
 
+  /**
+   * Waits until the operations are complete.
+   *
+   * @throws InterruptedException if the thread is interrupted before they are; the operations go on
+   */
   @Override
-  public Tensor get() {
-    return await();
+  public Tensor get() throws InterruptedException {
+    runtime.awaitInterruptibly(first, last, Duration.ofDays(3650));
+    return results.getFirst();
   }
 
+  /**
+   * Waits until the operations are complete, at most for the time given.
+   *
+   * @throws InterruptedException if the thread is interrupted before they are; the operations go on
+   */
   @Override
-  public Tensor get(long timeout, TimeUnit unit) throws TimeoutException {
-    if (!await(Duration.ofNanos(unit.toNanos(timeout)))) {
+  public Tensor get(long timeout, TimeUnit unit) throws InterruptedException, TimeoutException {
+    if (!runtime.awaitInterruptibly(first, last, Duration.ofNanos(unit.toNanos(timeout)))) {
       throw new TimeoutException("not complete: waited=" + timeout + " " + unit);
     }
     return results.getFirst();

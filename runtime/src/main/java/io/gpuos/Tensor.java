@@ -1,22 +1,25 @@
 package io.gpuos;
 
 import io.gpuos.error.ClosedException;
+import io.gpuos.error.OverlapException;
+import io.gpuos.error.ShapeException;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.ElementCopy;
 import io.gpuos.layout.Layout;
 import io.gpuos.layout.Shapes;
 import io.gpuos.layout.View;
 import io.gpuos.queue.Access;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.UnaryOperator;
 
 /**
  * A typed, strided view of device memory. Views ({@link #slice}, {@link #transpose}, {@link
- * #expand}, ...) cost nothing and share the memory; it is freed when the tensor and all its views
- * are closed, or with the runtime. Memory may be closed while submitted tasks still use it.
+ * #expand}, ...) cost nothing and share the memory. It goes back when the tensor, all its views,
+ * and every {@link Call} and {@link Batch} that names one of them are closed, or with the runtime.
+ * A tensor may be closed while submitted tasks, calls or another thread's copies still use it.
  *
- * <p>Reads and writes from the host wait for the tasks that use the tensor. Thread-safe.
+ * <p>Reads and writes from the host wait for the tasks that use the tensor, and copy in pieces of
+ * some megabytes: tasks that another thread submits meanwhile may come between two. Thread-safe.
  */
 public final class Tensor implements AutoCloseable {
 
@@ -153,10 +156,7 @@ public final class Tensor implements AutoCloseable {
 
   private Tensor viewed(UnaryOperator<View> change) {
     View changed = change.apply(view);
-    synchronized (this) {
-      checkOpen();
-      return new Tensor(runtime, storage.share(), changed);
-    }
+    return new Tensor(runtime, retain(), changed);
   }
 
   // ---- host access
@@ -164,139 +164,140 @@ public final class Tensor implements AutoCloseable {
 
   /** The elements in row-major order; I64 beyond 2^53 is rounded. */
   public double[] toDoubles() {
-    return read(ElementCopy::toDoubles);
+    double[] values = new double[ElementCopy.arrayLength(layout())];
+    readAs(DType.F64, MemorySegment.ofArray(values));
+    return values;
   }
 
   /** The elements in row-major order, converted. */
   public float[] toFloats() {
-    return read(ElementCopy::toFloats);
+    float[] values = new float[ElementCopy.arrayLength(layout())];
+    readAs(DType.F32, MemorySegment.ofArray(values));
+    return values;
   }
 
-  /** The elements in row-major order; floating ones are truncated. */
+  /** The elements in row-major order; floating ones are converted as {@link DType#I64}. */
   public long[] toLongs() {
-    return read(ElementCopy::toLongs);
+    long[] values = new long[ElementCopy.arrayLength(layout())];
+    readAs(DType.I64, MemorySegment.ofArray(values));
+    return values;
   }
 
   /** The elements in row-major order; {@code != 0}. */
   public boolean[] toBooleans() {
-    return read(ElementCopy::toBooleans);
+    byte[] bytes = new byte[ElementCopy.arrayLength(layout())];
+    readAs(DType.BOOL, MemorySegment.ofArray(bytes));
+    boolean[] values = new boolean[bytes.length];
+    for (int k = 0; k < values.length; k++) {
+      values[k] = bytes[k] != 0;
+    }
+    return values;
   }
 
   /**
    * Copies the elements to {@code target} in row-major order.
    *
    * @param target at least {@link Layout#byteSize} bytes
+   * @throws io.gpuos.error.InvalidInputException if {@code target} is shorter, read-only, closed,
+   *     or another thread's; nothing has been copied
    */
   public void read(MemorySegment target) {
-    Layout contiguous = Layout.contiguous(dtype(), shape());
-    read(
-        (memory, offset, layout) -> {
-          ElementCopy.copy(memory, offset, layout, target, 0, contiguous);
-          return target;
-        });
+    readAs(dtype(), target);
+  }
+
+  private void readAs(DType type, MemorySegment target) {
+    Layout targetLayout = Layout.contiguous(type, shape());
+    HostCopy.check(target, 0, targetLayout, true);
+    Storage memory = retain();
+    try {
+      runtime.awaitReadable(access);
+      HostCopy.read(address, layout(), target, targetLayout, runtime::download);
+    } finally {
+      memory.release();
+    }
   }
 
   /**
    * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   *
+   * @throws ShapeException if their numbers differ
    */
   public void write(double... values) {
-    checkLength(values.length);
-    write((memory, offset, layout) -> ElementCopy.fromDoubles(values, memory, offset, layout));
+    writeAs(DType.F64, values.length, MemorySegment.ofArray(values));
   }
 
   /**
    * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   *
+   * @throws ShapeException if their numbers differ
    */
   public void write(float[] values) {
-    checkLength(values.length);
-    write((memory, offset, layout) -> ElementCopy.fromFloats(values, memory, offset, layout));
+    writeAs(DType.F32, values.length, MemorySegment.ofArray(values));
   }
 
   /**
    * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   *
+   * @throws ShapeException if their numbers differ
    */
   public void write(long[] values) {
-    checkLength(values.length);
-    write((memory, offset, layout) -> ElementCopy.fromLongs(values, memory, offset, layout));
+    writeAs(DType.I64, values.length, MemorySegment.ofArray(values));
   }
 
   /**
    * Replaces the elements by those of {@code values}, row-major, converted to the tensor's type.
+   *
+   * @throws ShapeException if their numbers differ
    */
   public void write(boolean[] values) {
-    checkLength(values.length);
-    write((memory, offset, layout) -> ElementCopy.fromBooleans(values, memory, offset, layout));
+    byte[] bytes = new byte[values.length];
+    for (int k = 0; k < bytes.length; k++) {
+      bytes[k] = (byte) (values[k] ? 1 : 0);
+    }
+    writeAs(DType.BOOL, bytes.length, MemorySegment.ofArray(bytes));
+  }
+
+  private void writeAs(DType type, int length, MemorySegment values) {
+    if (length != elements()) {
+      throw new ShapeException(
+          "number of values: values=" + length + ", tensor=" + this + ", expected=" + elements());
+    }
+    write(values, 0, Layout.contiguous(type, shape()));
   }
 
   /**
    * Replaces the elements by those of {@code source}, which holds {@code sourceLayout} from {@code
    * offset} bytes on; types are converted and shapes broadcast.
+   *
+   * @throws io.gpuos.error.InvalidInputException if {@code source} is shorter, closed, or another
+   *     thread's, or if the shape does not broadcast; nothing has been copied
+   * @throws OverlapException if this tensor is expanded
    */
   public void write(MemorySegment source, long offset, Layout sourceLayout) {
-    write(
-        (memory, start, layout) ->
-            ElementCopy.copy(source, offset, sourceLayout, memory, start, layout));
-  }
-
-  private void checkLength(int length) {
-    if (length != elements()) {
-      throw new io.gpuos.error.ShapeException(
-          "number of values: values=" + length + ", tensor=" + this + ", expected=" + elements());
-    }
-  }
-
-  @FunctionalInterface
-  private interface HostReader<T> {
-    T read(MemorySegment memory, long offset, Layout layout);
-  }
-
-  @FunctionalInterface
-  private interface HostWriter {
-    void write(MemorySegment memory, long offset, Layout layout);
-  }
-
-  /** For memory on its way: another thread makes a virtual thread's driver calls. */
-  private static Arena stagingArena() {
-    return Thread.currentThread().isVirtual() ? Arena.ofShared() : Arena.ofConfined();
-  }
-
-  /** Brings the touched bytes to the host and reads them there. */
-  private <T> T read(HostReader<T> reader) {
     Layout layout = layout();
-    long begin = layout.isZeroSize() ? 0 : layout.minByteOffset();
-    long bytes = layout.isZeroSize() ? 0 : layout.maxByteOffset() - begin;
-    try (Arena arena = stagingArena()) {
-      MemorySegment staging = arena.allocate(Math.max(1, bytes), Long.BYTES);
-      synchronized (this) {
-        checkOpen();
-        runtime.download(staging, address + begin, bytes, access);
-      }
-      return reader.read(staging, -begin, layout);
+    HostCopy.check(source, offset, sourceLayout, false);
+    if (!Shapes.broadcastsTo(sourceLayout.shape(), layout.shape())) {
+      throw new ShapeException(
+          "copy of another shape: from=%s, to=%s, expected=a source that broadcasts to the target"
+              .formatted(sourceLayout, layout));
     }
-  }
-
-  private void write(HostWriter writer) {
-    Layout layout = layout();
     if (layout.isZeroSize()) {
       return;
     }
     if (layout.hasInternalOverlap()) {
-      throw new io.gpuos.error.OverlapException(
+      throw new OverlapException(
           "write to an expanded tensor: tensor=" + this + ", expected=distinct elements");
     }
-    long begin = layout.minByteOffset();
-    long bytes = layout.maxByteOffset() - begin;
-    if (bytes != layout.byteSize()) {
-      writeScattered(writer);
+    if (layout.maxByteOffset() - layout.minByteOffset() != layout.byteSize()) {
+      writeScattered(source, offset, sourceLayout);
       return;
     }
-    try (Arena arena = stagingArena()) {
-      MemorySegment staging = arena.allocate(bytes, Long.BYTES);
-      writer.write(staging, -begin, layout);
-      synchronized (this) {
-        checkOpen();
-        runtime.upload(address + begin, staging, bytes, access);
-      }
+    Storage memory = retain();
+    try {
+      runtime.awaitWritable(access);
+      HostCopy.write(address, layout, source, offset, sourceLayout, runtime::upload);
+    } finally {
+      memory.release();
     }
   }
 
@@ -304,13 +305,10 @@ public final class Tensor implements AutoCloseable {
    * Writes to a view with gaps between its elements. They are somebody else's, and tasks may be
    * writing them now, so the device puts the elements in place.
    */
-  private void writeScattered(HostWriter writer) {
+  private void writeScattered(MemorySegment source, long offset, Layout sourceLayout) {
     try (Tensor dense = runtime.empty(dtype(), shape())) {
-      dense.write(writer);
-      synchronized (this) {
-        checkOpen();
-        runtime.runInto(COPY, this, dense);
-      }
+      dense.write(source, offset, sourceLayout);
+      runtime.runInto(COPY, this, dense);
     }
   }
 
@@ -321,6 +319,16 @@ public final class Tensor implements AutoCloseable {
     if (closed) {
       throw new ClosedException("tensor closed: tensor=" + this + ", expected=an open tensor");
     }
+  }
+
+  /**
+   * A use of the memory of its own, for whoever needs it after this; the caller releases it.
+   *
+   * @throws ClosedException if the tensor is closed
+   */
+  synchronized Storage retain() {
+    checkOpen();
+    return storage.share();
   }
 
   synchronized boolean isClosed() {

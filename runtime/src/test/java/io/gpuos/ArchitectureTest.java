@@ -31,6 +31,7 @@ class ArchitectureTest {
   private static final List<Set<String>> ORDER =
       List.of(
           Set.of("io.gpuos.error"),
+          Set.of("io.gpuos.file"),
           Set.of("io.gpuos.layout"),
           Set.of("io.gpuos.npy"),
           Set.of("io.gpuos.ir"),

@@ -4,6 +4,7 @@ import io.gpuos.Gpuos;
 import io.gpuos.Tensor;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.InvalidInputException;
+import io.gpuos.file.OutputFiles;
 import io.gpuos.ir.TensorType;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
@@ -108,18 +109,21 @@ final class ArrayFiles {
     return tensors.toArray(Tensor[]::new);
   }
 
-  /** Writes each result to its file. */
+  /** Writes each result to its file: all or none, where the files can be replaced. */
   static List<Array> write(List<Path> files, List<Tensor> results) {
     List<Array> written = new ArrayList<>();
-    for (int k = 0; k < results.size(); k++) {
-      Tensor tensor = results.get(k);
-      Layout layout = Layout.contiguous(tensor.dtype(), tensor.shape());
-      try (Arena arena = Arena.ofConfined()) {
-        MemorySegment elements = arena.allocate(layout.byteSize(), Long.BYTES);
-        tensor.read(elements);
-        NpyFile.write(files.get(k), layout, elements, 0);
+    try (OutputFiles out = new OutputFiles()) {
+      for (int k = 0; k < results.size(); k++) {
+        Tensor tensor = results.get(k);
+        Layout layout = Layout.contiguous(tensor.dtype(), tensor.shape());
+        try (Arena arena = Arena.ofConfined()) {
+          MemorySegment elements = arena.allocate(layout.byteSize(), Long.BYTES);
+          tensor.read(elements);
+          NpyFile.write(out, files.get(k), layout, elements, 0);
+        }
+        written.add(new Array("output " + k, files.get(k), tensor.dtype(), tensor.shape()));
       }
-      written.add(new Array("output " + k, files.get(k), tensor.dtype(), tensor.shape()));
+      out.commit();
     }
     return written;
   }

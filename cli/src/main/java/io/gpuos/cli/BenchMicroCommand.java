@@ -12,6 +12,7 @@ import io.gpuos.device.OpenPhases;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -29,6 +30,7 @@ final class BenchMicroCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     options.requireWritable();
+    options.file().ifPresent(output::leaveStandardOutputTo);
     MicroReport report = run();
     options.write(report);
     output.print(report, out -> print(report, out));
@@ -53,7 +55,10 @@ final class BenchMicroCommand implements Callable<Integer> {
     latency(table, report.latency());
     report.throughput().forEach(throughput -> throughput(table, throughput));
     MicroReport.Bandwidth bandwidth = report.bandwidth();
-    moved(table, "an addition of %d elements".formatted(bandwidth.elements()), bandwidth.add());
+    moved(
+        table,
+        String.format(Locale.ROOT, "an addition of %d elements", bandwidth.elements()),
+        bandwidth.add());
     moved(table, "a copy by an operator", bandwidth.copyOperator());
     moved(table, "the device's own copy", bandwidth.deviceCopy());
     open(table, report.open());
@@ -74,8 +79,12 @@ final class BenchMicroCommand implements Callable<Integer> {
         Units.digits(submit.bestNs()),
         Units.digits(submit.p90Ns()),
         "ns",
-        "%d x %d calls, %d different ones, host time"
-            .formatted(submit.roundsNs().length, submit.calls(), submit.distinct()));
+        String.format(
+            Locale.ROOT,
+            "%d x %d calls, %d different ones, host time",
+            submit.roundsNs().length,
+            submit.calls(),
+            submit.distinct()));
   }
 
   private static void latency(Table table, MicroReport.Latency latency) {
@@ -85,11 +94,12 @@ final class BenchMicroCommand implements Callable<Integer> {
         Units.digits(latency.bestUs()),
         Units.digits(latency.p90Us()),
         "us",
-        "%d, p10 %s us, p99 %s us"
-            .formatted(
-                latency.operations(),
-                Units.digits(latency.p10Us()),
-                Units.digits(latency.p99Us())));
+        String.format(
+            Locale.ROOT,
+            "%d, p10 %s us, p99 %s us",
+            latency.operations(),
+            Units.digits(latency.p10Us()),
+            Units.digits(latency.p99Us())));
   }
 
   /** Two lines: until complete, and what of it the host took. */
@@ -97,17 +107,21 @@ final class BenchMicroCommand implements Callable<Integer> {
     boolean batch = throughput.how().equals("batch");
     boolean slab = throughput.storage().equals("slab");
     table.row(
-        "an addition of %d elements, %s"
-            .formatted(throughput.size(), batch ? "in a batch" : "one by one"),
+        String.format(
+            Locale.ROOT,
+            "an addition of %d elements, %s",
+            throughput.size(),
+            batch ? "in a batch" : "one by one"),
         Units.small(throughput.medianUs()),
         Units.small(throughput.bestUs()),
         Units.small(throughput.p90Us()),
         "us",
-        "%d x %d independent ones, %s, first submit to all complete"
-            .formatted(
-                throughput.roundsUs().length,
-                throughput.operations(),
-                slab ? "rows of a slab" : "separate tensors"));
+        String.format(
+            Locale.ROOT,
+            "%d x %d independent ones, %s, first submit to all complete",
+            throughput.roundsUs().length,
+            throughput.operations(),
+            slab ? "rows of a slab" : "separate tensors"));
     table.row(
         "",
         Units.digits(throughput.hostMedianNs()),
@@ -124,14 +138,17 @@ final class BenchMicroCommand implements Callable<Integer> {
         Units.digits(Arrays.stream(open.againMs()).min().orElse(0)),
         "",
         "ms",
-        "%d, the first in this process took %s ms"
-            .formatted(open.againMs().length, Units.digits(open.firstMs())));
+        String.format(
+            Locale.ROOT,
+            "%d, the first in this process took %s ms",
+            open.againMs().length,
+            Units.digits(open.firstMs())));
     for (OpenPhases.Phase phase : open.firstPhases()) {
       table.row("", Units.digits(phase.millis()), "", "", "ms", "of the first: " + phase.name());
     }
   }
 
-  private static void goals(List<Goal> goals, PrintWriter out) {
+  static void goals(List<Goal> goals, PrintWriter out) {
     Table table = Table.of("goal", "", ">goal", ">measured", "", "verdict");
     for (Goal goal : goals) {
       table.row(
@@ -157,10 +174,11 @@ final class BenchMicroCommand implements Callable<Integer> {
         Units.digits(moved.bestUs()),
         Units.digits(moved.p90Us()),
         "us",
-        "%d x %s read and written, median %s GB/s"
-            .formatted(
-                moved.roundsGbS().length,
-                Units.bytes(moved.bytes()),
-                Units.digits(moved.medianGbS())));
+        String.format(
+            Locale.ROOT,
+            "%d x %s read and written, median %s GB/s",
+            moved.roundsGbS().length,
+            Units.bytes(moved.bytes()),
+            Units.digits(moved.medianGbS())));
   }
 }

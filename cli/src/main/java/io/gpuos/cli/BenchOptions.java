@@ -4,14 +4,12 @@ import io.gpuos.cli.bench.Environment;
 import io.gpuos.cli.text.Json;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.driver.Cuda;
-import io.gpuos.error.InvalidInputException;
-import java.io.IOException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import io.gpuos.file.OutputFiles;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -36,7 +34,8 @@ final class BenchOptions {
   @Option(
       names = "--out",
       paramLabel = "FILE",
-      description = "Also write the JSON document to a file.")
+      description =
+          "Also write the JSON document to a file; - is standard output, which then holds it alone.")
   private Path file;
 
   boolean quick() {
@@ -55,48 +54,24 @@ final class BenchOptions {
   /**
    * Checks that the file can be written, before the work.
    *
-   * @throws InvalidInputException if it cannot
+   * @throws io.gpuos.error.FileFormatException if it cannot
    */
   void requireWritable() {
     if (file != null) {
-      try {
-        Files.delete(Files.writeString(aside(), ""));
-      } catch (IOException e) {
-        throw refused(e);
-      }
+      OutputFiles.requireWritable(file);
     }
   }
 
-  /** Writes the document to the file, if one was named; readers see the old or the whole new. */
+  /** The file the results go to, if one was named. */
+  Optional<Path> file() {
+    return Optional.ofNullable(file);
+  }
+
+  /** Writes the document to the file, if one was named. */
   void write(Object result) {
     if (file != null) {
-      try {
-        Files.writeString(aside(), Json.of(result) + "\n");
-        Files.move(aside(), file, StandardCopyOption.REPLACE_EXISTING);
-      } catch (IOException e) {
-        throw refused(e);
-      }
+      byte[] document = (Json.of(result) + "\n").getBytes(StandardCharsets.UTF_8);
+      OutputFiles.writeOne(file, channel -> channel.write(ByteBuffer.wrap(document)));
     }
-  }
-
-  private Path aside() {
-    if (Files.isDirectory(file)) {
-      throw new InvalidInputException(
-          "cannot write: file=%s, found=a directory, expected=the path of a file".formatted(file));
-    }
-    return file.toAbsolutePath().resolveSibling(file.getFileName() + ".part");
-  }
-
-  private InvalidInputException refused(IOException e) {
-    String reason =
-        switch (e) {
-          case NoSuchFileException _ -> "no such directory";
-          case AccessDeniedException _ -> "permission denied";
-          default -> e.getMessage();
-        };
-    return new InvalidInputException(
-        "cannot write: file=%s, reason=%s, expected=a path that can be written"
-            .formatted(file, reason),
-        e);
   }
 }

@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.text.MessageFormat;
 import java.util.Locale;
 import java.util.ResourceBundle;
@@ -10,6 +11,14 @@ import java.util.ResourceBundle;
  * the command has to say beside its results. Found by the JDK as a service.
  */
 public final class ConsoleLoggers extends System.LoggerFinder {
+
+  /** The least that is shown of the runtime's messages. */
+  private static volatile Level shown = Level.INFO;
+
+  /** Shows the runtime's messages from that level on; of others, warnings at most. */
+  static void showFrom(Level level) {
+    shown = level;
+  }
 
   /** Called by the JDK. */
   public ConsoleLoggers() {}
@@ -29,7 +38,7 @@ public final class ConsoleLoggers extends System.LoggerFinder {
 
     @Override
     public boolean isLoggable(Level level) {
-      Level least = name.startsWith("io.gpuos") ? Level.INFO : Level.WARNING;
+      Level least = name.startsWith("io.gpuos") ? shown : Level.WARNING;
       return level != Level.OFF && level.compareTo(least) >= 0;
     }
 

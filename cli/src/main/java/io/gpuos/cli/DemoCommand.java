@@ -8,6 +8,7 @@ import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
 import io.gpuos.error.InvalidInputException;
 import java.io.PrintWriter;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,8 +45,12 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     if (operations < FEWEST || operations > MOST) {
       throw new InvalidInputException(
-          "number of operations: --operations=%d, expected=%d to %d"
-              .formatted(operations, FEWEST, MOST));
+          String.format(
+              Locale.ROOT,
+              "number of operations: --operations=%d, expected=%d to %d",
+              operations,
+              FEWEST,
+              MOST));
     }
     DemoReport report = run();
     output.print(report, out -> print(report, out));
@@ -69,12 +74,19 @@ final class DemoCommand implements Callable<Integer> {
     out.println();
     Table table =
         Table.of(
-            "group", ">operations", ">us/operation", ">worst error", ">verified", ">mismatches");
+            "group",
+            ">operations",
+            ">elements",
+            ">us/operation",
+            ">worst error",
+            ">verified",
+            ">mismatches");
     for (DemoReport.GroupReport group : report.groups()) {
       row(
           table,
           group.name(),
           group.operations(),
+          group.elements(),
           group.usPerOp(),
           group.worstError(),
           group.verified(),
@@ -84,6 +96,7 @@ final class DemoCommand implements Callable<Integer> {
         table,
         "all",
         report.operations(),
+        report.elements(),
         report.usPerOp(),
         report.worstError(),
         report.verified(),
@@ -97,6 +110,7 @@ final class DemoCommand implements Callable<Integer> {
       Table table,
       String name,
       int operations,
+      DemoReport.Elements elements,
       double usPerOp,
       double worstError,
       int verified,
@@ -104,6 +118,7 @@ final class DemoCommand implements Callable<Integer> {
     table.row(
         name,
         Integer.toString(operations),
+        Long.toString(elements.median()),
         Units.digits(usPerOp),
         Units.error(worstError),
         Integer.toString(verified),
@@ -117,7 +132,7 @@ final class DemoCommand implements Callable<Integer> {
     times.row(
         "",
         millis(report.prepareMs()),
-        "to make tensors and compile %d operators".formatted(report.operators()));
+        String.format(Locale.ROOT, "to make tensors and compile %d operators", report.operators()));
     times.row("", millis(report.rehearsalMs()), "to rehearse");
     DemoReport.Added added = report.added();
     if (added != null) {
@@ -130,6 +145,12 @@ final class DemoCommand implements Callable<Integer> {
     times.row("", millis(report.checkMs()), "to check every element against the reference");
     times.print(out);
     out.println();
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "Elements are those of the largest tensor of an operation: the median; from %d to %d in all.",
+            report.elements().least(),
+            report.elements().most()));
     out.println("Errors are relative to the expected value, or to 1 where that is larger.");
     out.println("Seed: " + report.seed());
   }

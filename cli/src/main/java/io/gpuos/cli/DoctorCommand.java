@@ -5,12 +5,15 @@ import io.gpuos.cli.doctor.DoctorReport;
 import io.gpuos.cli.text.Progress;
 import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
+import io.gpuos.device.InjectionStatus;
+import io.gpuos.device.OpenPhases;
 import io.gpuos.driver.Candidate;
 import io.gpuos.jit.DiskCache;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -24,6 +27,7 @@ import picocli.CommandLine.Mixin;
     })
 final class DoctorCommand implements Callable<Integer> {
 
+  @Mixin private InjectionOption injection;
   @Mixin private OutputOptions output;
 
   @Override
@@ -31,7 +35,10 @@ final class DoctorCommand implements Callable<Integer> {
     DoctorReport report;
     try (Progress progress = output.progress()) {
       report =
-          Doctor.examine(new DoctorReport.Build(Version.version(), Version.commit()), progress);
+          Doctor.examine(
+              new DoctorReport.Build(Version.version(), Version.commit()),
+              injection.settings(),
+              progress);
     }
     output.print(report, out -> print(report, out));
     boolean wrong = report.trials().stream().anyMatch(trial -> trial.opened() && !trial.correct());
@@ -42,17 +49,41 @@ final class DoctorCommand implements Callable<Integer> {
     printHost(report, out);
     printLibraries(report, out);
     printDevices(report, out);
-    out.println();
-    out.println("New operators while the workers run");
-    Table injection = Table.withoutTitles(3).indent(2);
-    report
-        .liveInjection()
-        .forEach(way -> injection.row(way.device(), yesNo(way.live()), way.explanation()));
-    injection.print(out);
+    printInjection(report, out);
   }
 
-  private static String yesNo(boolean yes) {
-    return yes ? "yes" : "no";
+  /** By trial, since it depends on the device and on what was asked for. */
+  private static void printInjection(DoctorReport report, PrintWriter out) {
+    out.println();
+    out.println("New operators while the workers run");
+    Table table = Table.withoutTitles(3).indent(2);
+    for (DoctorReport.Trial trial : report.trials()) {
+      trial
+          .injection()
+          .ifPresent(
+              status -> {
+                table.row(trial.device(), status.live() ? "live" : "by the driver", status.way());
+                table.row("", "", status.reason());
+                status.arena().ifPresent(arena -> table.row("", "", describe(arena)));
+              });
+    }
+    if (report.trials().stream().noneMatch(DoctorCommand::isOpenGpu)) {
+      table.row("cuda", "not open", "depends on the GPU: live where that is known to work");
+    }
+    table.print(out);
+  }
+
+  private static boolean isOpenGpu(DoctorReport.Trial trial) {
+    return trial.opened() && trial.device().startsWith("cuda");
+  }
+
+  private static String describe(InjectionStatus.Arena arena) {
+    return "code arena: %s in %s, %s reserved, %s at most"
+        .formatted(
+            Units.count(arena.operators(), "operator"),
+            Units.bytes(arena.usedBytes()),
+            Units.bytes(arena.reservedBytes()),
+            Units.bytes(arena.limitBytes()));
   }
 
   private static void printHost(DoctorReport report, PrintWriter out) {
@@ -127,8 +158,17 @@ final class DoctorCommand implements Callable<Integer> {
     }
     for (DoctorReport.Trial trial : report.trials()) {
       table.row("trial of " + trial.device(), describe(trial));
+      if (!trial.openPhases().isEmpty()) {
+        table.row("", "to open it: " + phases(trial.openPhases()));
+      }
     }
     table.print(out);
+  }
+
+  private static String phases(List<OpenPhases.Phase> phases) {
+    return phases.stream()
+        .map(phase -> "%s %s".formatted(phase.name(), Units.nanos(phase.millis() * 1e6)))
+        .collect(Collectors.joining(", "));
   }
 
   private static String compiler(DoctorReport.Compiler compiler) {
@@ -140,13 +180,14 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static String describe(DoctorReport.CudaDevice device) {
-    return "%s, %s, %s, %d multiprocessors, %s"
-        .formatted(
-            device.model(),
-            device.architecture(),
-            Units.bytes(device.memoryBytes()),
-            device.multiprocessors(),
-            device.uuid());
+    return String.format(
+        Locale.ROOT,
+        "%s, %s, %s, %d multiprocessors, %s",
+        device.model(),
+        device.architecture(),
+        Units.bytes(device.memoryBytes()),
+        device.multiprocessors(),
+        device.uuid());
   }
 
   private static String describe(DoctorReport.Trial trial) {

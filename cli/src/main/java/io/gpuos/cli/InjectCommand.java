@@ -18,6 +18,7 @@ import java.io.PrintWriter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
@@ -261,12 +262,13 @@ final class InjectCommand implements Callable<Integer> {
   private static void print(Result result, PrintWriter text) {
     text.println("%s: %s".formatted(result.operator(), result.signature()));
     text.println(
-        "compiled for %s by %s: %d bytes in %s us"
-            .formatted(
-                result.architecture(),
-                result.compiler(),
-                result.cubinBytes(),
-                Units.digits(result.compileUs())));
+        String.format(
+            Locale.ROOT,
+            "compiled for %s by %s: %d bytes in %s us",
+            result.architecture(),
+            result.compiler(),
+            result.cubinBytes(),
+            Units.digits(result.compileUs())));
     for (Array array : result.outputs()) {
       text.println(
           "wrote %s %s, injected into %s in %s us, computed in %s us"

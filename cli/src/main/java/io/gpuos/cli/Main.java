@@ -1,18 +1,27 @@
 package io.gpuos.cli;
 
+import io.gpuos.error.CompileException;
 import io.gpuos.error.GpuosException;
+import io.gpuos.error.Messages;
+import io.gpuos.file.StandardOutput;
+import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExecutionException;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.RunLast;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /**
  * Entry point of the {@code gpuos} command. Subcommands are registered here, and only here: a
@@ -40,7 +49,7 @@ public final class Main implements Runnable {
   /** The command did what was asked. */
   static final int EXIT_OK = 0;
 
-  /** The command ran and a result was wrong. */
+  /** The command ran and a result was wrong, or did not arrive where it was to go. */
   static final int EXIT_WRONG = 1;
 
   /** The command was asked for something that cannot be done; one line says why. */
@@ -77,7 +86,29 @@ public final class Main implements Runnable {
   public static void main(String[] arguments) {
     // Numbers look the same everywhere: others read them.
     Locale.setDefault(Locale.ROOT);
-    System.exit(commandLine().execute(arguments));
+    System.exit(execute(commandLine(), new StandardOutput(), arguments));
+  }
+
+  /**
+   * Runs one command.
+   *
+   * @param standardOutput where its results go
+   * @return the exit code; {@link #EXIT_WRONG} too where results could not be written
+   */
+  static int execute(CommandLine command, OutputStream standardOutput, String... arguments) {
+    CheckedOutput checked = new CheckedOutput(standardOutput);
+    PrintWriter out = checked.writer(System.out.charset());
+    int exitCode = command.setOut(out).execute(arguments);
+    out.flush();
+    if (checked.failure().isEmpty()) {
+      return exitCode;
+    }
+    command
+        .getErr()
+        .println(
+            "gpuos: cannot write: file=standard output, reason=%s, expected=one that takes all of it"
+                .formatted(Messages.line(checked.failure().get().getMessage())));
+    return exitCode == EXIT_OK ? EXIT_WRONG : exitCode;
   }
 
   /** The command with everything configured, for {@link #main} and for tests. */
@@ -87,11 +118,34 @@ public final class Main implements Runnable {
     if (System.getProperty("gpuos.checkout") != null) {
       command.getCommandSpec().usageMessage().footer(CHECKOUT_COMMANDS);
     }
+    letArgumentsBeginWithAMinus(command.getSubcommands().get("run").getCommandSpec());
     return command
+        .registerConverter(Path.class, Main::path)
         .setUsageHelpAutoWidth(true)
         .setExecutionStrategy(Main::executeCatchingErrors)
         .setExecutionExceptionHandler(main::report)
         .setParameterExceptionHandler(main::reportUsage);
+  }
+
+  private static Path path(String text) {
+    try {
+      return Path.of(text);
+    } catch (InvalidPathException e) {
+      throw new TypeConversionException(
+          "not a path: path=%s, expected=%s".formatted(text, e.getReason()));
+    }
+  }
+
+  /**
+   * For a command whose argument is an expression, which may begin with a minus: only whole words
+   * that are options are options. There are no short ones, so that {@code -h} is minus h.
+   */
+  private static void letArgumentsBeginWithAMinus(CommandSpec spec) {
+    spec.parser().unmatchedOptionsArePositionalParams(true);
+    for (OptionSpec option : List.copyOf(spec.options())) {
+      spec.remove(option);
+      spec.addOption(OptionSpec.builder(option).names(option.longestName()).build());
+    }
   }
 
   /** Reached when no subcommand was named. */
@@ -125,7 +179,7 @@ public final class Main implements Runnable {
           default -> EXIT_DEFECT;
         };
     if (exitCode == EXIT_DEFECT) {
-      err.println("gpuos: internal error: " + oneLine(cause.toString()));
+      err.println("gpuos: internal error: " + Messages.line(cause.toString()));
       cause.printStackTrace(err);
       err.println("gpuos: this is a defect of GPUOS; please report it with the lines above");
     } else {
@@ -137,7 +191,7 @@ public final class Main implements Runnable {
   private int reportUsage(ParameterException failure, String[] arguments) {
     CommandLine command = failure.getCommandLine();
     String help = command.getCommandSpec().qualifiedName() + " --help";
-    command.getErr().println("gpuos: " + oneLine(failure.getMessage()) + "; try: " + help);
+    command.getErr().println("gpuos: " + Messages.line(failure.getMessage()) + "; try: " + help);
     if (debug) {
       failure.printStackTrace(command.getErr());
     }
@@ -145,14 +199,17 @@ public final class Main implements Runnable {
   }
 
   private void reportLine(PrintWriter err, Throwable failure) {
-    err.println("gpuos: " + oneLine(failure.getMessage()));
+    err.println("gpuos: " + oneLine(failure));
     if (debug) {
       failure.printStackTrace(err);
     }
   }
 
-  /** The first line; what follows it, such as a compiler's log, is part of the stack trace. */
-  private static String oneLine(String message) {
-    return message == null ? "" : message.lines().findFirst().orElse("");
+  /** Of a compiler's refusal the first line: its log follows, and is part of the stack trace. */
+  private static String oneLine(Throwable failure) {
+    String message = String.valueOf(failure.getMessage());
+    return failure instanceof CompileException
+        ? message.lines().findFirst().orElse("")
+        : Messages.line(message);
   }
 }

@@ -99,7 +99,8 @@ final class OpsCommand implements Callable<Integer> {
             List.of(),
             List.of(new Argument("x", Optional.empty()), new Argument("dtype", Optional.empty())),
             "any type -> dtype",
-            "x as an element of that type; integers wrap, floating to integer truncates"));
+            "x as an element of that type; integers wrap, floating to integer is cut off, to the end of"
+                + " i64 or i32 if out of range"));
     return operations;
   }
 

@@ -5,9 +5,11 @@ import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.cli.ArrayFiles.Array;
+import io.gpuos.cli.text.Progress;
 import io.gpuos.cli.text.Units;
 import io.gpuos.error.ExpressionException;
 import io.gpuos.error.InvalidInputException;
+import io.gpuos.file.OutputFiles;
 import io.gpuos.ir.ExpressionPlan;
 import io.gpuos.ir.TensorType;
 import io.gpuos.npy.NpyArray;
@@ -17,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -35,6 +38,8 @@ import picocli.CommandLine.Parameters;
       "Several expressions, separated by commas, have an --out each, in order. The type of a "
           + "result is that of its expression. gpuos ops lists the functions.",
       "",
+      "An expression may begin with a minus. One that is an option of this command goes last, after --.",
+      "",
       "Example: gpuos run 'relu(a*b + c)' --in a=a.npy --in b=b.npy --in c=c.npy --out y.npy"
     })
 final class RunCommand implements Callable<Integer> {
@@ -52,7 +57,9 @@ final class RunCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "FILE",
       required = true,
-      description = "Where a result goes. A file that is there is replaced.")
+      description =
+          "Where a result goes. A file that is there is replaced; a device or a pipe is written to; "
+              + "- is standard output.")
   private List<Path> outputs;
 
   @Mixin private DeviceOptions device;
@@ -75,6 +82,7 @@ final class RunCommand implements Callable<Integer> {
     SequencedMap<String, Path> files =
         ArrayFiles.inputs(inputs, operator.inputs(), "expression=" + expression);
     requireAnOutputEach(operator);
+    outputs.forEach(output::leaveStandardOutputTo);
     try (Arena arena = Arena.ofConfined()) {
       SequencedMap<String, NpyArray> arrays = ArrayFiles.read(files, arena);
       requireWritable(resultTypes(operator, arrays));
@@ -87,12 +95,16 @@ final class RunCommand implements Callable<Integer> {
   private void requireAnOutputEach(Operator operator) {
     if (outputs.size() != operator.outputs().size()) {
       throw new ExpressionException(
-          "number of outputs: --out=%d, expression=%s, expected=%d, one for each expression"
-              .formatted(outputs.size(), expression, operator.outputs().size()));
+          String.format(
+              Locale.ROOT,
+              "number of outputs: --out=%d, expression=%s, expected=%d, one for each expression",
+              outputs.size(),
+              expression,
+              operator.outputs().size()));
     }
     Set<Path> different = new HashSet<>();
     for (Path file : outputs) {
-      if (!different.add(file.toAbsolutePath().normalize())) {
+      if (!OutputFiles.replaced(file).map(different::add).orElse(true)) {
         throw new InvalidInputException(
             "output given twice: file=" + file + ", expected=a file for each result");
       }
@@ -115,18 +127,23 @@ final class RunCommand implements Callable<Integer> {
   private Result compute(
       Operator operator, SequencedMap<String, Path> files, SequencedMap<String, NpyArray> arrays) {
     long begin = System.nanoTime();
-    try (Gpuos gpu = device.open()) {
+    try (Progress progress = output.progress();
+        Gpuos gpu = openVisibly(progress)) {
       long opened = System.nanoTime();
+      progress.longStep("copying inputs");
       Tensor[] tensors = ArrayFiles.upload(gpu, arrays);
       List<Tensor> results = new ArrayList<>();
       for (TensorType type : resultTypes(operator, arrays)) {
         results.add(gpu.empty(type.dtype(), shape(type)));
       }
+      progress.longStep("compiling");
       long ready = System.nanoTime();
       try (Call call = gpu.prepare(operator, results, tensors)) {
+        progress.longStep("computing");
         long prepared = System.nanoTime();
         call.run();
         long done = System.nanoTime();
+        progress.longStep("writing results");
         List<Array> written = ArrayFiles.write(outputs, results);
         return new Result(
             expression,
@@ -142,6 +159,11 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  private Gpuos openVisibly(Progress progress) {
+    progress.longStep("opening the device");
+    return device.open();
+  }
+
   private static long[] shape(TensorType type) {
     return type.shape().stream().mapToLong(Long::longValue).toArray();
   }
@@ -151,7 +173,7 @@ final class RunCommand implements Callable<Integer> {
         result.outputs().stream()
             .map(array -> array.file() + " " + TensorType.of(array.dtype(), array.shape()))
             .collect(Collectors.joining(", "));
-    return "wrote %s, computed on %s in %s us"
-        .formatted(written, result.device(), Units.digits(result.runUs()));
+    return "wrote %s, computed on %s in %s"
+        .formatted(written, result.device(), Units.nanos(result.runUs() * 1e3));
   }
 }

@@ -3,6 +3,9 @@ package io.gpuos.cli;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Properties;
 import picocli.CommandLine.IVersionProvider;
 
@@ -13,6 +16,7 @@ import picocli.CommandLine.IVersionProvider;
 final class Version implements IVersionProvider {
 
   private static final String RESOURCE = "build.properties";
+  private static final String UNKNOWN = "unknown";
 
   /** Picocli calls this for {@code --version}. */
   @Override
@@ -28,11 +32,27 @@ final class Version implements IVersionProvider {
   }
 
   /**
-   * The abbreviated commit, with {@code +changes} where the sources differed from it, or {@code
-   * unknown} where the build was not made by the launcher.
+   * The abbreviated commit, with {@code +changes} where the tree differs from it, or {@code
+   * unknown}. A distribution is told by its JVM options. In a checkout, which builds itself anew
+   * when a source changes, it is the state of the tree now: that may become another commit without
+   * any change of a source.
    */
   static String commit() {
-    return property("commit");
+    String packed = System.getProperty("gpuos.commit");
+    String checkout = System.getProperty("gpuos.checkout");
+    if (packed != null || checkout == null) {
+      return packed == null ? UNKNOWN : packed;
+    }
+    try {
+      Process script =
+          new ProcessBuilder("sh", Path.of(checkout, "tools/commit.sh").toString(), checkout)
+              .redirectError(Redirect.DISCARD)
+              .start();
+      String commit = new String(script.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      return commit.isBlank() ? UNKNOWN : commit.strip();
+    } catch (IOException _) {
+      return UNKNOWN;
+    }
   }
 
   private static String property(String name) {

@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.cli.text.JsonReader;
@@ -71,6 +72,15 @@ class BenchMicroCommandTest {
     Map<?, ?> members = (Map<?, ?>) measurement;
     assertEquals(count, ((List<?>) members.get(rounds)).size());
     assertTrue((double) members.get(middle) > 0, members::toString);
+  }
+
+  @Test
+  void shouldWriteToDevicesAndKeepThem() throws IOException {
+    Program.Result result =
+        Command.run("bench", "micro", "--device", "cpu", "--quick", "--out", "/dev/full");
+    assertEquals(2, result.exitCode(), result::err);
+    assertTrue(result.err().contains("cannot write: file=/dev/full, reason="), result::err);
+    assertFalse(Files.isRegularFile(Path.of("/dev/full")));
   }
 
   @Test

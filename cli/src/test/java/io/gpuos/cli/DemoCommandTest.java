@@ -29,6 +29,10 @@ class DemoCommandTest {
         () -> assertTrue((double) json.get("worst_error") < 1e-4),
         () ->
             assertTrue(((Map<?, ?>) json.get("added")).get("expression").toString().length() > 5));
+    Map<?, ?> sizes = (Map<?, ?>) json.get("elements");
+    assertTrue((double) sizes.get("least") > 0, sizes::toString);
+    assertTrue((double) sizes.get("median") > (double) sizes.get("least"), sizes::toString);
+    assertTrue((double) sizes.get("most") > (double) sizes.get("median"), sizes::toString);
     List<?> groups = (List<?>) json.get("groups");
     assertEquals(9, groups.size());
     double sum = 0;
@@ -36,6 +40,7 @@ class DemoCommandTest {
       Map<?, ?> members = (Map<?, ?>) group;
       assertTrue((double) members.get("tasks") >= (double) members.get("operations"));
       assertTrue((double) members.get("operations") > 0, members::toString);
+      assertTrue((double) ((Map<?, ?>) members.get("elements")).get("median") >= 256);
       sum += (double) members.get("operations");
     }
     assertEquals(1003.0, sum);
@@ -47,7 +52,11 @@ class DemoCommandTest {
     assertEquals(0, result.exitCode(), result::err);
     assertTrue(result.out().startsWith("device: cpu (CPU, "), result::out);
     assertTrue(
-        result.out().matches("(?s).*\\nall +100 +[0-9.]+ +[0-9.e-]+ +100 +0\\n.*"), result::out);
+        result.out().matches("(?s).*\\nall +100 +[0-9]+ +[0-9.]+ +[0-9.e-]+ +100 +0\\n.*"),
+        result::out);
+    assertTrue(
+        result.out().matches("(?s).*\\nElements are .*; from [0-9]+ to [0-9]+ in all\\..*"),
+        result::out);
     assertTrue(result.err().contains("gpuos: demo: 9 of 9: in place"), result::err);
   }
 

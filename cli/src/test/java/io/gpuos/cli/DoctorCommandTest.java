@@ -38,7 +38,7 @@ class DoctorCommandTest {
 
   @Test
   void shouldGiveACompleteAccountInJson() {
-    Program.Result result = Command.run("doctor", "--json");
+    Program.Result result = Command.run("doctor", "--json", "--injection=live");
     assertEquals(0, result.exitCode(), result::err);
     Map<String, Object> json = JsonReader.object(result.out());
     for (Object library : (List<?>) json.get("libraries")) {
@@ -63,6 +63,8 @@ class DoctorCommandTest {
     Map<?, ?> trial = (Map<?, ?>) ((List<?>) json.get("trials")).getFirst();
     assertEquals("cpu", trial.get("device"));
     assertEquals(true, trial.get("correct"), trial::toString);
+    assertEquals(true, ((Map<?, ?>) trial.get("injection")).get("live"), trial::toString);
+    assertTrue(trial.get("open_phases") instanceof List, trial::toString);
   }
 
   @Test
@@ -75,6 +77,19 @@ class DoctorCommandTest {
         () -> assertTrue(out.contains("Library nvrtc: "), out),
         () -> assertTrue(out.contains("trial of cpu"), out),
         () -> assertTrue(out.contains("results correct"), out),
-        () -> assertTrue(out.matches("(?s).*\\n  cuda +no +operators enter by park.*"), out));
+        () -> assertTrue(out.matches("(?s).*\\n  cpu +live +an operator is a JVM class.*"), out),
+        () -> assertTrue(out.contains("the only way on this device"), out));
+  }
+
+  @Test
+  void shouldRefuseWaysOfInjectionThatThereAreNot() {
+    for (String command : new String[] {"doctor", "demo", "run 1 --out y.npy", "bench micro"}) {
+      Object[] arguments = (command + " --injection=magic").split(" ");
+      Program.Result result = Command.run(arguments);
+      assertEquals(2, result.exitCode(), command);
+      assertEquals(
+          "gpuos: device setting: --injection=magic, expected=auto, live or driver\n",
+          result.err());
+    }
   }
 }

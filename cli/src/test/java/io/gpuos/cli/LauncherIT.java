@@ -7,9 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a newcomer does with {@code ./gpuos} in a new clone. */
 class LauncherIT {
@@ -62,6 +66,144 @@ class LauncherIT {
     assertEquals("", broken.out());
     assertTrue(broken.err().contains("Main.java:[1,1]"), broken::err);
     assertTrue(broken.err().contains("gpuos: build failed: log="), broken::err);
+  }
+
+  @Test
+  void shouldTellTheCommitOfTheTreeAndNotOfTheLastBuild() throws Exception {
+    Path checkout = Checkout.copyTo(directory.resolve("clone"));
+    Files.writeString(checkout.resolve(".gitignore"), "target/\n");
+    String clean = commitAll(checkout, "one");
+    assertTrue(version(checkout).contains("(commit " + clean + ", "));
+    Path source = checkout.resolve("cli/src/main/java/io/gpuos/cli/package-info.java");
+    Files.writeString(source, Files.readString(source) + "// changed\n");
+    String changed = version(checkout);
+    assertTrue(changed.contains("(commit " + clean + "+changes, "), changed);
+    String next = commitAll(checkout, "two");
+    String committed = version(checkout);
+    assertTrue(committed.contains("(commit " + next + ", "), committed);
+    Files.writeString(checkout.resolve("README.md"), "changed");
+    String again = version(checkout);
+    assertTrue(again.contains("(commit " + next + "+changes, "), again);
+  }
+
+  private String version(Path checkout) throws Exception {
+    Program.Result result = program().run(checkout.resolve("gpuos"), "--version");
+    assertEquals(0, result.exitCode(), result::err);
+    return result.out();
+  }
+
+  /** Commits everything; the abbreviated hash. */
+  private String commitAll(Path checkout, String message) throws Exception {
+    Program.Result result =
+        new Program(checkout)
+            .with("PATH", System.getenv("PATH"))
+            .with("GIT_CONFIG_GLOBAL", "/dev/null")
+            .run(
+                "sh",
+                "-ec",
+                "git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm "
+                    + message
+                    + " && git rev-parse --short=12 HEAD");
+    assertEquals(0, result.exitCode(), result::err);
+    return result.out().strip();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"build", "test", "format", "nvrtc", "dist"})
+  void shouldHelpWithItsOwnCommandsAndDoNothingElse(String command) throws Exception {
+    Path gpuos = Checkout.root().resolve("gpuos");
+    Path path = Checkout.pathWith(directory.resolve("bin"), List.of("sh", "dirname", "cat"));
+    for (String[] words :
+        new String[][] {{command, "--help"}, {command, "-h"}, {"help", command}}) {
+      Program.Result help =
+          new Program(directory)
+              .with("PATH", path.toString())
+              .run(Stream.concat(Stream.of(gpuos.toString()), Stream.of(words)).toArray());
+      assertEquals(0, help.exitCode(), help::err);
+      assertTrue(help.out().startsWith("Usage: gpuos " + command + " [--help]"), help::out);
+      assertEquals("", help.err());
+    }
+  }
+
+  @Test
+  void shouldRefuseArgumentsOfCommandsThatTakeNone() throws Exception {
+    for (String command : List.of("build", "format", "nvrtc")) {
+      Program.Result result =
+          program().run(Checkout.root().resolve("gpuos"), command, "--no-such-option");
+      assertEquals(2, result.exitCode());
+      assertTrue(
+          result
+              .err()
+              .matches(
+                  "gpuos: %s: unknown argument: argument=--no-such-option, expected=none; .*\\R"
+                      .formatted(command)),
+          result::err);
+    }
+  }
+
+  @Test
+  void shouldRefuseACheckoutWhosePathHasAColon() throws Exception {
+    Path checkout = Files.createDirectory(directory.resolve("a:b"));
+    Files.copy(
+        Checkout.root().resolve("gpuos"),
+        checkout.resolve("gpuos"),
+        StandardCopyOption.COPY_ATTRIBUTES);
+    Program.Result result = program().run(checkout.resolve("gpuos"), "--version");
+    assertEquals(2, result.exitCode());
+    assertTrue(result.err().matches("gpuos: path of the checkout: path=.*a:b, .*\\R"), result::err);
+  }
+
+  @Test
+  void shouldSayInOneLineThatTheJvmRefusesItsOptions() throws Exception {
+    Program.Result result =
+        program()
+            .with("GPUOS_JAVA_OPTIONS", "-Xmx1g -Xbogus")
+            .run(Checkout.root().resolve("gpuos"), "--version");
+    assertEquals(2, result.exitCode());
+    assertEquals("", result.out());
+    assertTrue(
+        result
+            .err()
+            .matches(
+                "gpuos: JVM does not start: GPUOS_JAVA_OPTIONS=-Xmx1g -Xbogus, reason=.*Xbogus.*\\R"),
+        result::err);
+  }
+
+  @Test
+  void shouldOpenFilesOfAnyNameInTheCLocale() throws Exception {
+    Path home = Files.createDirectory(directory.resolve("h\u00f6me \u65e5"));
+    for (String variable : List.of("LC_ALL", "LANG")) {
+      Program.Result result =
+          program()
+              .with(variable, "C")
+              .with("HOME", home.toString())
+              .run(
+                  Checkout.root().resolve("gpuos"),
+                  "run",
+                  "1 + 1",
+                  "--device=cpu",
+                  "--out",
+                  home.resolve("\u00e9.npy"));
+      assertEquals(0, result.exitCode(), result::err);
+      assertTrue(Files.deleteIfExists(home.resolve("\u00e9.npy")));
+    }
+  }
+
+  @Test
+  void shouldMindTheFateOfWhatItPrints() throws Exception {
+    String gpuos = "'" + Checkout.root().resolve("gpuos") + "'";
+    Program.Result full = program().run("sh", "-c", gpuos + " ops >/dev/full");
+    assertEquals(1, full.exitCode());
+    assertTrue(
+        full.err().matches("gpuos: cannot write: file=standard output, reason=.*\\R"), full::err);
+    Program.Result gone =
+        program().run("sh", "-c", "{ " + gpuos + " ops; echo $? >&2; } | head -n 1");
+    assertEquals("0\n", gone.err());
+    Program.Result piped =
+        program()
+            .run("sh", "-c", gpuos + " run '1 + 1' --device=cpu --out - | head -c 6 | tail -c 5");
+    assertEquals("NUMPY", piped.out());
+    assertTrue(piped.err().matches("wrote - i64\\[\\], computed on cpu in .*\\R"), piped::err);
   }
 
   @Test

@@ -8,7 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gpuos.error.CompileException;
 import io.gpuos.error.ExpressionException;
 import java.io.ByteArrayOutputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
@@ -61,12 +66,30 @@ class MainTest {
         () -> assertTrue(result.err().contains(cause), result::err));
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"ops", "ops --json", "--help", "--version", "demo --operations 100"})
+  void shouldFailWhereResultsCannotBeWritten(String line) throws IOException {
+    StringWriter err = new StringWriter();
+    try (OutputStream full = new FileOutputStream("/dev/full")) {
+      int exitCode =
+          Main.execute(
+              Main.commandLine().setErr(new PrintWriter(err, true)), full, line.split(" "));
+      assertEquals(1, exitCode);
+    }
+    String last = err.toString().lines().reduce((_, next) -> next).orElse("");
+    assertTrue(
+        last.matches("gpuos: cannot write: file=standard output, reason=.+, expected=.+"), last);
+  }
+
   @Test
   void shouldReportBadInputAsOneLine() {
     Program.Result result =
         failing(new ExpressionException("unknown function: name=f, expected=ops"));
     assertEquals(2, result.exitCode());
     assertEquals("gpuos: unknown function: name=f, expected=ops\n", result.err());
+    assertEquals(
+        "gpuos: rule: name=a b, expected=c\n",
+        failing(new ExpressionException("rule: name=a\nb, expected=c")).err());
   }
 
   @Test

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -88,7 +89,12 @@ class OperatorsPageTest {
       Map<?, ?> row = (Map<?, ?>) type;
       int bytes = ((Number) row.get("bytes")).intValue();
       text.append(
-          "| %s | %s | %d |\n".formatted(code(row.get("name")), code(row.get("long_name")), bytes));
+          String.format(
+              Locale.ROOT,
+              "| %s | %s | %d |\n",
+              code(row.get("name")),
+              code(row.get("long_name")),
+              bytes));
     }
     return text.toString();
   }

@@ -3,6 +3,7 @@ package io.gpuos.cli;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.cli.text.JsonReader;
@@ -87,7 +88,7 @@ class RunCommandTest {
     assertEquals("F32[2, 2] [2.5, 0.0, 16.0, 0.0]", load(out));
     assertEquals(0, result.exitCode(), result::err);
     assertTrue(
-        result.out().matches("wrote .*y.npy f32\\[2, 2\\], computed on cpu in [0-9.]+ us\\R"),
+        result.out().matches("wrote .*y.npy f32\\[2, 2\\], computed on cpu in [0-9.]+ [num]?s\\R"),
         result::out);
     assertEquals("", result.err());
   }
@@ -195,6 +196,93 @@ class RunCommandTest {
     assertTrue((double) json.get("run_us") > 0);
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "-h*2, h, '[-2.0, 4.0]'",
+    "-h, h, '[-1.0, 2.0]'",
+    "-V, V, '[-1.0, 2.0]'",
+    "--h, h, '[1.0, -2.0]'",
+    "-a**2, a, '[-1.0, -4.0]'",
+    "-out, out, '[-1.0, 2.0]'",
+    "--json*2, json, '[2.0, -4.0]'",
+    "-1, x, ''",
+  })
+  void shouldTakeExpressionsThatBeginWithAMinus(String expression, String name, String expected) {
+    Path file = save(name, DType.F32, 1, -2);
+    Program.Result result =
+        expected.isEmpty()
+            ? run(expression, "--out", out)
+            : run(expression, "--in", name + "=" + file, "--out", out);
+    assertEquals(0, result.exitCode(), result::err);
+    assertEquals(expected.isEmpty() ? "I64[] [-1.0]" : "F32[2] " + expected, load(out));
+  }
+
+  @Test
+  void shouldTakeAnExpressionThatIsAnOptionAfterTwoMinuses() {
+    Path json = save("json", DType.F32, 1, -2);
+    Program.Result result =
+        Command.run("run", "--device", "cpu", "--in", "json=" + json, "--out", out, "--", "--json");
+    assertEquals(0, result.exitCode(), result::err);
+    assertEquals("F32[2] [1.0, -2.0]", load(out));
+  }
+
+  @Test
+  void shouldNotTakeOptionsForExpressions() {
+    Path h = save("h", DType.F32, 1, -2);
+    Program.Result unknown = run("h", "--in", "h=" + h, "--out", out, "--jsn");
+    assertEquals(2, unknown.exitCode());
+    assertTrue(unknown.err().contains("--jsn"), unknown::err);
+    Program.Result alone = Command.run("run", "-h");
+    assertEquals(2, alone.exitCode());
+    assertTrue(alone.err().contains("gpuos run --help"), alone::err);
+    assertTrue(Files.notExists(out));
+  }
+
+  @Test
+  void shouldWriteAllOutputsOrNone() throws IOException {
+    Path a = save("a", DType.F32, 1, 2);
+    Files.writeString(out, "before");
+    Program.Result result = run("a, a", "--in", "a=" + a, "--out", out, "--out", "/dev/full");
+    assertEquals(2, result.exitCode());
+    assertTrue(result.err().contains("cannot write: file=/dev/full, reason="), result::err);
+    assertEquals("before", Files.readString(out));
+    try (Stream<Path> files = Files.list(directory)) {
+      assertEquals(2, files.count());
+    }
+  }
+
+  @Test
+  void shouldRefuseOutputsThatAreOneFileBehindLinks() throws IOException {
+    Path a = save("a", DType.F32, 1, 2);
+    Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("y.npy"));
+    assertRefused(run("a, a", "--in", "a=" + a, "--out", out, "--out", link), "output given twice");
+    assertEquals(
+        0, run("a, a", "--in", "a=" + a, "--out", "/dev/null", "--out", "/dev/null").exitCode());
+  }
+
+  @Test
+  void shouldSayWhyInOneLineHoweverTheExpressionIsWritten() {
+    Path a = save("a", DType.F32, 1, 2);
+    Program.Result lines = run("a +\n b", "--in", "a=" + a, "--out", out);
+    assertRefused(lines, "expression=a + b, expected=--in b=FILE");
+    String sum = "a" + " + a".repeat(30_000);
+    Program.Result twice = run(sum, "--in", "a=" + a, "--out", out, "--out", a);
+    assertRefused(twice, "number of outputs: --out=2, expression=a + a");
+    assertTrue(twice.err().length() < 400, twice::err);
+  }
+
+  @Test
+  void shouldSayNothingBesideResultsWhenAskedForQuiet() {
+    Path a = save("a", DType.F32, 1, 2);
+    Program.Result quiet =
+        Command.run("run", "a", "--device", "cpu", "--in", "a=" + a, "--out", out, "--quiet");
+    assertEquals(0, quiet.exitCode());
+    assertEquals("", quiet.err());
+    assertFalse(System.getLogger("io.gpuos").isLoggable(System.Logger.Level.INFO));
+    run("a", "--in", "a=" + a, "--out", out);
+    assertTrue(System.getLogger("io.gpuos").isLoggable(System.Logger.Level.INFO));
+  }
+
   // ---- bad input --------------------------------------------------------------------------------
 
   @ParameterizedTest
@@ -206,7 +294,8 @@ class RunCommandTest {
         "x + y | shapes do not broadcast: function=add, x=[2, 3], y=[4]",
         "shift_left(x, 1) | type has no meaning",
         "sum(x, axis=2) | axis",
-        "relu(x | column=",
+        "relu(x | column=7, expected=) or ,",
+        "sum(x, axis=[0 | expected=] or ,",
         "'' | expected",
         "cast(x, f31) | expected=one of f64, f32",
         "cast(x, bf16) | cast(x, f32)",
@@ -236,6 +325,7 @@ class RunCommandTest {
       assertRefused(run("a", "--in", malformed, "--out", out), "malformed input");
     }
     assertRefused(run("a", "--in", "a=\0", "--out", out), "not a path");
+    assertRefused(run("a", "--in", "a=" + a, "--out", "\0"), "not a path: path=");
   }
 
   @Test
@@ -289,6 +379,11 @@ class RunCommandTest {
   @CsvSource({
     "cuda:4711, expected=",
     "cuda:-1, unknown device: device=cuda:-1",
+    "cuda:+1, unknown device: device=cuda:+1",
+    "cuda:01, unknown device: device=cuda:01",
+    "cuda:\uff14, unknown device: device=cuda:\uff14",
+    "cuda:4294967295, unknown device: device=cuda:4294967295",
+    "cuda:99999999999, N is 0",
     "gpu, unknown device",
     "'', ''"
   })

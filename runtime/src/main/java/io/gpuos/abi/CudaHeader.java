@@ -96,7 +96,13 @@ public final class CudaHeader {
     assertion(out, "sizeof(" + record.name() + ") == " + record.bytes());
     for (Field field : record.fields()) {
       assertion(
-          out, "GPUOS_OFFSET(%s, %s) == %d".formatted(record.name(), field.name(), field.offset()));
+          out,
+          String.format(
+              Locale.ROOT,
+              "GPUOS_OFFSET(%s, %s) == %d",
+              record.name(),
+              field.name(),
+              field.offset()));
     }
   }
 
@@ -151,7 +157,9 @@ public final class CudaHeader {
   /** The same for an operand whose number is known at run time only. */
   private static void operandAtAccessor(StringBuilder out) {
     out.append(
-        """
+        String.format(
+            Locale.ROOT,
+            """
 
         // Bits of operand k of a task.
         __device__ __forceinline__ unsigned long long gpuos_operand_at(const gpuos_task* task, unsigned k) {
@@ -159,7 +167,8 @@ public final class CudaHeader {
               reinterpret_cast<const char*>(task) +
               (k == 0 ? %d : %d + 8 * (k - 1) + 8 * ((k - 1) / 3)));
         }
-        """
-            .formatted(TaskRecord.operand(0), TaskRecord.operand(1)));
+        """,
+            TaskRecord.operand(0),
+            TaskRecord.operand(1)));
   }
 }

@@ -7,6 +7,7 @@ import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
@@ -126,7 +127,8 @@ public final class CudaGenerator {
       case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
       case Node.Constant constant -> CudaLiterals.of(constant);
       case Node.Convert convert ->
-          "gpuos::convert<gpuos::%s>(v%d)".formatted(convert.type(), convert.argument());
+          String.format(
+              Locale.ROOT, "gpuos::convert<gpuos::%s>(v%d)", convert.type(), convert.argument());
       case Node.Apply apply -> call(apply.function().cudaName(), apply.arguments(), apply.type());
       case Node.Foreign node ->
           call(foreign.callee(node.function()), node.arguments(), node.type());

@@ -27,6 +27,14 @@ public interface ComputeDevice extends AutoCloseable {
     return List.of();
   }
 
+  /** How operators came into the running workers lately; nothing where they simply are there. */
+  default Injections injections() {
+    return new Injections();
+  }
+
+  /** How new operators come to the workers, and why so. */
+  InjectionStatus injection();
+
   /** Workers that execute tasks. */
   int workers();
 
@@ -76,7 +84,7 @@ public interface ComputeDevice extends AutoCloseable {
   Optional<String> architecture();
 
   /** Number of the interned iteration space; its first use copies it to where workers read it. */
-  int space(IterationSpace space);
+  SpaceNumber space(IterationSpace space);
 
   /**
    * Copies {@code bytes} bytes from host memory to device memory. Returns when done. The caller has
@@ -98,9 +106,10 @@ public interface ComputeDevice extends AutoCloseable {
   long tilePositions(Kernel kernel, IterationSpace space);
 
   /**
-   * Waits up to 60 s for submitted tasks, stops the workers and frees everything. Idempotent. When
-   * a task does not end, or the device has failed, it waits a second more for the workers; should
-   * one not come back, what it could still write to is not freed, and a log line says so.
+   * Waits for submitted tasks as long as they keep ending, stops the workers and frees everything.
+   * Idempotent. When the device has failed, or no task ends for a minute, it waits a second more
+   * for the workers; should one not come back, what it could still write to is not freed, and a log
+   * line says so.
    */
   @Override
   void close();

@@ -36,20 +36,29 @@ public record DeviceSettings(
 
     /** The setting {@value #PROPERTY}; AUTO without one. */
     static Injection preferred() {
-      String name = System.getProperty(PROPERTY, "auto");
+      return named(PROPERTY, System.getProperty(PROPERTY, "auto"));
+    }
+
+    /**
+     * The way of that name, in any case.
+     *
+     * @param setting who names it, for the message
+     * @throws io.gpuos.error.InvalidInputException if none has it
+     */
+    public static Injection named(String setting, String name) {
       for (Injection way : values()) {
         if (way.name().equalsIgnoreCase(name)) {
           return way;
         }
       }
-      throw invalid(PROPERTY, name, "auto, live or driver");
+      throw invalid(setting, name, "auto, live or driver");
     }
   }
 
   /** System property for {@link Injection}, in {@link #defaults}. */
   public static final String PROPERTY = "gpuos.injection";
 
-  /** Forever, for {@code linger}, {@code maxResidency} and {@code taskDeadline}. */
+  /** Forever, for every duration here; longer ones become this. */
   public static final Duration FOREVER = Duration.ofDays(100_000);
 
   public DeviceSettings {
@@ -59,16 +68,18 @@ public record DeviceSettings(
     if (Integer.bitCount(ringCapacity) != 1 || ringCapacity < 64 || ringCapacity > 32_768) {
       throw invalid("ringCapacity", ringCapacity, "a power of two from 64 to 32768");
     }
-    positive("linger", linger);
-    positive("maxResidency", maxResidency);
-    positive("fullWait", fullWait);
-    positive("taskDeadline", taskDeadline);
+    linger = positive("linger", linger);
+    maxResidency = positive("maxResidency", maxResidency);
+    fullWait = positive("fullWait", fullWait);
+    taskDeadline = positive("taskDeadline", taskDeadline);
   }
 
-  private static void positive(String name, Duration value) {
+  /** At most {@link #FOREVER}, so that it can be counted in nanoseconds. */
+  private static Duration positive(String name, Duration value) {
     if (value.isNegative() || value.isZero()) {
       throw invalid(name, value, "a positive duration");
     }
+    return value.compareTo(FOREVER) > 0 ? FOREVER : value;
   }
 
   private static RuntimeException invalid(String name, Object value, String expected) {
@@ -81,6 +92,11 @@ public record DeviceSettings(
    * task.
    */
   public static DeviceSettings defaults() {
+    return defaults(Injection.preferred());
+  }
+
+  /** The defaults with that way of {@link Injection}, whatever the system property says. */
+  public static DeviceSettings defaults(Injection injection) {
     return new DeviceSettings(
         0,
         16_384,
@@ -89,7 +105,7 @@ public record DeviceSettings(
         Duration.ofSeconds(10),
         Duration.ofSeconds(10),
         1,
-        Injection.preferred());
+        injection);
   }
 
   public DeviceSettings withWorkers(int value) {

@@ -8,6 +8,7 @@ import io.gpuos.queue.Uses;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -118,9 +119,15 @@ public final class MemoryPool implements AutoCloseable {
   }
 
   private OutOfMemoryException outOfMemory(long bytes) {
+    long available = source.available();
     return new OutOfMemoryException(
-        "out of memory: device=%s, requested=%d bytes, in_use=%d bytes, available=%d bytes, expected=room; close tensors that are no longer needed"
-            .formatted(device, bytes, usedBytes, source.available()));
+        String.format(
+            Locale.ROOT,
+            "out of memory: device=%s, requested=%d bytes, in_use=%d bytes, available=%s, expected=room; close tensors that are no longer needed",
+            device,
+            bytes,
+            usedBytes,
+            available < 0 ? "unknown" : available + " bytes"));
   }
 
   /** Gives {@code block} back. Tasks that still use it are not disturbed. Once per block. */

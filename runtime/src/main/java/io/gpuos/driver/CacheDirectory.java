@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -40,25 +41,36 @@ public final class CacheDirectory {
   static Located locate(Surroundings surroundings) {
     Optional<String> set = surroundings.setting("gpuos.cache", "GPUOS_CACHE");
     if (set.isPresent()) {
-      return prepare(Path.of(set.get()).toAbsolutePath(), "set by gpuos.cache or GPUOS_CACHE");
+      return Surroundings.path(set.get())
+          .map(path -> prepare(path.toAbsolutePath(), "set by gpuos.cache or GPUOS_CACHE"))
+          .orElseGet(() -> none(Surroundings.noPath("GPUOS_CACHE", set.get())));
     }
-    Optional<Path> xdg = surroundings.variable("XDG_CACHE_HOME").map(Path::of);
+    Optional<Path> xdg = surroundings.variable("XDG_CACHE_HOME").flatMap(Surroundings::path);
     if (xdg.filter(Path::isAbsolute).isPresent()) {
       return prepare(xdg.get().resolve("gpuos"), "under XDG_CACHE_HOME");
     }
     return surroundings
         .home()
         .map(home -> prepare(home.resolve(".cache/gpuos"), "under the home directory"))
-        .orElse(
-            new Located(
-                Optional.empty(), "no place for a cache: HOME is not set, expected=GPUOS_CACHE"));
+        .orElseGet(
+            () ->
+                none(
+                    surroundings
+                        .variable("HOME")
+                        .filter(home -> Surroundings.path(home).isEmpty())
+                        .map(home -> Surroundings.noPath("HOME", home))
+                        .orElse("no place for a cache: HOME is not set, expected=GPUOS_CACHE")));
+  }
+
+  private static Located none(String reason) {
+    return new Located(Optional.empty(), reason);
   }
 
   private static Located prepare(Path folder, String why) {
     try {
       return new Located(Optional.of(create(folder)), why);
     } catch (IOException e) {
-      return new Located(Optional.empty(), describe(e));
+      return none(describe(e));
     }
   }
 
@@ -105,13 +117,21 @@ public final class CacheDirectory {
     int user = Libc.effectiveUserId();
     if (owner != user) {
       throw new IOException(
-          "cache refused: path=%s, owner=%d, expected=owner %d".formatted(path, owner, user));
+          String.format(
+              Locale.ROOT,
+              "cache refused: path=%s, owner=%d, expected=owner %d",
+              path,
+              owner,
+              user));
     }
     int mode = (int) attributes.get("mode");
     if ((mode & GROUP_OR_OTHERS_WRITE) != 0) {
       throw new IOException(
-          "cache refused: path=%s, mode=%o, expected=no write by others (chmod go-w)"
-              .formatted(path, mode & 07777));
+          String.format(
+              Locale.ROOT,
+              "cache refused: path=%s, mode=%o, expected=no write by others (chmod go-w)",
+              path,
+              mode & 07777));
     }
   }
 

@@ -4,6 +4,7 @@ import io.gpuos.error.DeviceUnavailableException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -37,9 +38,9 @@ public final class Cuda {
   private final DriverCalls calls;
   private final int driverVersion;
 
-  private Cuda(String path, DriverCalls calls) {
+  private Cuda(String path, SymbolLookup library) {
     this.path = path;
-    this.calls = calls;
+    this.calls = new DriverCalls(library);
     calls.call(DriverFunction.INIT, 0);
     this.driverVersion = calls.callInt(DriverFunction.DRIVER_GET_VERSION);
   }
@@ -58,18 +59,14 @@ public final class Cuda {
   private static synchronized Cuda load() {
     if (instance == null) {
       NativeLibrary library = LibrarySearch.find(Library.CUDA, Surroundings.ofProcess()).orThrow();
-      DriverCalls calls = new DriverCalls(library);
-      // Initialising takes the driver a tenth of a second or more, in which another processor can
-      // prepare the calls that follow.
-      Thread.ofPlatform().daemon().name("gpuos-driver-link").start(calls::linkAhead);
-      instance = new Cuda(library.path(), calls);
+      instance = of(library.path(), library);
     }
     return instance;
   }
 
   /** A driver behind any symbol look-up; tests give one that is written in Java. */
   static Cuda of(String path, SymbolLookup library) {
-    return new Cuda(path, new DriverCalls(library));
+    return new Cuda(path, library);
   }
 
   /** Why this library cannot be the CUDA driver; empty when nothing speaks against it. */
@@ -105,7 +102,8 @@ public final class Cuda {
     if (ordinal < 0 || ordinal >= count) {
       String expected = count == 0 ? "at least one visible GPU" : "0 to " + (count - 1);
       throw new DeviceUnavailableException(
-          "no such device: device=cuda:%d, expected=%s".formatted(ordinal, expected));
+          String.format(
+              Locale.ROOT, "no such device: device=cuda:%d, expected=%s", ordinal, expected));
     }
     return new CudaDevice(this, ordinal, calls.callInt(DriverFunction.DEVICE_GET, ordinal));
   }
@@ -143,6 +141,7 @@ public final class Cuda {
 
   @Override
   public String toString() {
-    return "CUDA %d.%d (%s)".formatted(driverVersion / 1000, driverVersion % 1000 / 10, path);
+    return String.format(
+        Locale.ROOT, "CUDA %d.%d (%s)", driverVersion / 1000, driverVersion % 1000 / 10, path);
   }
 }

@@ -12,6 +12,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
@@ -104,7 +105,7 @@ final class DriverCalls {
   String describe(int code) {
     String name = text(DriverFunction.GET_ERROR_NAME, code);
     String text = text(DriverFunction.GET_ERROR_STRING, code);
-    return "%d %s (%s)".formatted(code, name, text);
+    return String.format(Locale.ROOT, "%d %s (%s)", code, name, text);
   }
 
   private String text(DriverFunction function, int code) {
@@ -113,17 +114,6 @@ final class DriverCalls {
       boolean known = invokeAnywhere(function, code, out) == DriverResult.SUCCESS;
       String text = known ? Libc.string(out.get(ADDRESS, 0)) : null;
       return text == null ? "unknown to this driver" : text;
-    }
-  }
-
-  /** Links every function that this driver has; needs no initialised driver. */
-  void linkAhead() {
-    for (DriverFunction function : DriverFunction.values()) {
-      try {
-        handle(function);
-      } catch (DeviceUnavailableException _) {
-        // Whoever calls it is told that the driver is too old for it.
-      }
     }
   }
 
@@ -172,8 +162,11 @@ final class DriverCalls {
 
   private static DeviceUnavailableException tooOld(DriverFunction function) {
     return new DeviceUnavailableException(
-        "driver too old: function=%s, expected=a driver for CUDA %d.%d or newer"
-            .formatted(
-                function.symbol(), function.version() / 1000, function.version() % 1000 / 10));
+        String.format(
+            Locale.ROOT,
+            "driver too old: function=%s, expected=a driver for CUDA %d.%d or newer",
+            function.symbol(),
+            function.version() / 1000,
+            function.version() % 1000 / 10));
   }
 }

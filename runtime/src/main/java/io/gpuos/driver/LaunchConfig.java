@@ -1,6 +1,7 @@
 package io.gpuos.driver;
 
 import io.gpuos.error.InvalidInputException;
+import java.util.Locale;
 
 /**
  * Shape of a kernel launch. Immutable.
@@ -26,16 +27,17 @@ public record LaunchConfig(
         || Math.min(Math.min(blockX, blockY), blockZ) < 1
         || sharedBytes < 0) {
       throw new InvalidInputException(
-          "launch shape out of range: grid=[%d, %d, %d], block=[%d, %d, %d], shared=%d, expected=%s"
-              .formatted(
-                  gridX,
-                  gridY,
-                  gridZ,
-                  blockX,
-                  blockY,
-                  blockZ,
-                  sharedBytes,
-                  "at least 1 each and shared not negative"));
+          String.format(
+              Locale.ROOT,
+              "launch shape out of range: grid=[%d, %d, %d], block=[%d, %d, %d], shared=%d, expected=%s",
+              gridX,
+              gridY,
+              gridZ,
+              blockX,
+              blockY,
+              blockZ,
+              sharedBytes,
+              "at least 1 each and shared not negative"));
     }
   }
 

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -51,7 +52,7 @@ public final class LibrarySearch {
     public String reason() {
       return Stream.<Predicate<Candidate>>of(
               c -> c.source() == Source.SETTING,
-              c -> Files.isRegularFile(Path.of(c.path())),
+              c -> Surroundings.path(c.path()).filter(Files::isRegularFile).isPresent(),
               c -> c.source() == Source.LOADER)
           .flatMap(telling -> candidates.stream().filter(telling))
           .filter(c -> c.outcome() == Outcome.REJECTED)
@@ -107,7 +108,7 @@ public final class LibrarySearch {
     }
     Optional<String> setting = surroundings.setting(library.property(), library.variable());
     if (setting.isPresent()) {
-      trySetting(Path.of(setting.get()).toAbsolutePath());
+      trySetting(setting.get());
       return;
     }
     tryLoaded();
@@ -118,11 +119,15 @@ public final class LibrarySearch {
     tryRedistJar();
   }
 
-  private void trySetting(Path path) {
-    if (Files.isDirectory(path)) {
-      tryDirectory(Source.SETTING, path);
+  private void trySetting(String setting) {
+    Optional<Path> path = Surroundings.path(setting).map(Path::toAbsolutePath);
+    if (path.isEmpty()) {
+      String reason = Surroundings.noPath(library.variable(), setting);
+      add(Source.SETTING, setting, Outcome.REJECTED, reason);
+    } else if (Files.isDirectory(path.get())) {
+      tryDirectory(Source.SETTING, path.get());
     } else {
-      tryFile(Source.SETTING, path.toString());
+      tryFile(Source.SETTING, path.get().toString());
     }
     add(
         Source.LOADER,
@@ -154,8 +159,11 @@ public final class LibrarySearch {
     }
     if (!any && taken == null) {
       String reason =
-          "no nvidia/{%s}/lib in %d site-packages folders"
-              .formatted(String.join(",", library.pipFolders()), sites.size());
+          String.format(
+              Locale.ROOT,
+              "no nvidia/{%s}/lib in %d site-packages folders",
+              String.join(",", library.pipFolders()),
+              sites.size());
       add(Source.PIP, "site-packages", Outcome.REJECTED, reason);
     }
   }
@@ -168,7 +176,8 @@ public final class LibrarySearch {
     for (String variable : List.of("CUDA_PATH", "CUDA_HOME")) {
       surroundings
           .variable(variable)
-          .ifPresent(home -> tryDirectory(Source.CUDA_HOME, Path.of(home, "lib64")));
+          .flatMap(Surroundings::path)
+          .ifPresent(home -> tryDirectory(Source.CUDA_HOME, home.resolve("lib64")));
     }
   }
 

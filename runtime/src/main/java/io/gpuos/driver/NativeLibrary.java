@@ -33,6 +33,12 @@ final class NativeLibrary implements SymbolLookup {
    * @param name a path, or a bare file name for the loader to look up
    */
   static Attempt open(String name) {
+    if (name.indexOf('/') >= 0) {
+      Optional<String> defect = Surroundings.path(name).flatMap(ElfExtent::defect);
+      if (defect.isPresent()) {
+        return new Attempt(Optional.empty(), defect.get());
+      }
+    }
     return attempt(Libc.open(name), name);
   }
 

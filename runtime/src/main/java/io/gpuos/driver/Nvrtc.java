@@ -107,26 +107,6 @@ public final class Nvrtc {
     return open != null ? open : load();
   }
 
-  /**
-   * Begins to load the compiler in the background, for a caller that will need it and has something
-   * else to do first. An error shows when it is opened.
-   */
-  public static void openAhead() {
-    if (instance == null) {
-      Thread.ofPlatform()
-          .daemon()
-          .name("gpuos-nvrtc-load")
-          .start(
-              () -> {
-                try {
-                  open();
-                } catch (DeviceUnavailableException _) {
-                  // Whoever opens it next is told.
-                }
-              });
-    }
-  }
-
   private static synchronized Nvrtc load() {
     if (instance == null) {
       NativeLibrary library = LibrarySearch.find(Library.NVRTC, Surroundings.ofProcess()).orThrow();
@@ -146,8 +126,11 @@ public final class Nvrtc {
     if (library.find("nvrtcVersion").isEmpty()) {
       return Optional.of("exports no nvrtcVersion");
     }
-    Path builtins =
-        Path.of(library.path()).resolveSibling("libnvrtc-builtins.so." + version(library));
+    Optional<Path> file = Surroundings.path(library.path());
+    if (file.isEmpty()) {
+      return Optional.of(Surroundings.noPath("file", library.path()));
+    }
+    Path builtins = file.get().resolveSibling("libnvrtc-builtins.so." + version(library));
     if (!Files.exists(builtins)) {
       return Optional.of("no " + builtins.getFileName() + " beside " + library.path());
     }

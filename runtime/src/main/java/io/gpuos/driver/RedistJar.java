@@ -2,8 +2,6 @@ package io.gpuos.driver;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -16,17 +14,24 @@ import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import java.util.zip.CheckedInputStream;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 
 /**
  * Takes libraries out of the CUDA redistribution jar ({@code org.bytedeco:cuda-redist}) in the
- * local Maven repository. The few files a library needs are unpacked once, into {@code
- * libraries/<jar>/<library>} of the cache; a folder appears there only when complete, so processes
- * that start together do no harm to each other.
+ * local Maven repository. The few files a library needs are unpacked into {@code
+ * libraries/<jar>/<library>} of the cache, once: a folder appears there only when complete.
+ *
+ * <p>Loading a damaged library can end the process, so before each use the files are compared with
+ * the jar's own list: sizes always, checksums unless {@link UnpackedFiles} knows that nobody has
+ * touched them since they were right. What is wrong is unpacked anew. Processes that come together
+ * take turns by a lock on {@code .lock} beside the folders; whoever has it removes what killed
+ * processes left.
  */
 final class RedistJar {
 
   private static final String ARTIFACT = "org/bytedeco/cuda-redist";
+  private static final String ASIDE = ".unpacking-";
 
   private RedistJar() {}
 
@@ -35,7 +40,7 @@ final class RedistJar {
     Optional<Path> repository =
         surroundings
             .property("maven.repo.local")
-            .map(Path::of)
+            .flatMap(Surroundings::path)
             .or(() -> surroundings.home().map(home -> home.resolve(".m2/repository")));
     List<Path> jars = new ArrayList<>();
     repository
@@ -47,7 +52,7 @@ final class RedistJar {
   }
 
   /**
-   * Folder with the library's files, unpacked now if they were not before.
+   * Folder with the library's files, complete and unharmed; unpacked now if it was not.
    *
    * @throws IOException the cache is not usable, or the jar is damaged or lacks the library
    */
@@ -58,29 +63,69 @@ final class RedistJar {
     Path libraries = CacheDirectory.create(root.resolve("libraries"));
     Path parent = CacheDirectory.create(libraries.resolve(name));
     Path folder = parent.resolve(library.name().toLowerCase(Locale.ROOT));
-    if (!Files.exists(folder)) {
-      Path aside = Files.createTempDirectory(parent, ".unpacking-");
-      try {
-        extract(jar, library, aside);
-        publish(aside, folder);
-      } finally {
-        deleteAll(aside);
+    if (Files.exists(folder)) {
+      CacheDirectory.check(folder, true);
+    }
+    try (ZipFile zip = open(jar)) {
+      List<? extends ZipEntry> entries = entries(zip, library);
+      UnpackedFiles files = new UnpackedFiles(folder, entries);
+      if (!files.areIntact() || !leftBehind(parent).isEmpty()) {
+        Path lock = parent.resolve(".lock");
+        try (FileChannel channel =
+                FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            var _ = channel.lock()) {
+          for (Path left : leftBehind(parent)) {
+            deleteAll(left);
+          }
+          if (!files.areIntact()) {
+            unpack(zip, entries, folder);
+            if (!files.areIntact()) {
+              throw new IOException(
+                  "unpacked differently: folder=%s, expected=what the jar holds; check the disk"
+                      .formatted(folder));
+            }
+          }
+        }
       }
     }
-    CacheDirectory.check(folder, true);
     return folder;
   }
 
-  private static void extract(Path jar, Library library, Path folder) throws IOException {
-    try (ZipFile zip = new ZipFile(jar.toFile())) {
-      List<? extends ZipEntry> entries =
-          zip.stream().filter(entry -> belongs(entry, library)).toList();
-      if (entries.isEmpty()) {
-        throw new IOException("jar lacks the library: file=" + jar + ", library=" + library);
-      }
+  private static ZipFile open(Path jar) throws IOException {
+    try {
+      return new ZipFile(jar.toFile());
+    } catch (ZipException e) {
+      throw new IOException("jar is damaged: file=%s, reason=%s".formatted(jar, e.getMessage()), e);
+    }
+  }
+
+  private static List<? extends ZipEntry> entries(ZipFile zip, Library library) throws IOException {
+    List<? extends ZipEntry> entries =
+        zip.stream().filter(entry -> belongs(entry, library)).toList();
+    if (entries.isEmpty()) {
+      throw new IOException(
+          "jar lacks the library: file=" + zip.getName() + ", library=" + library);
+    }
+    return entries;
+  }
+
+  /** Under the lock: makes the folder, in place of one that is wrong. */
+  private static void unpack(ZipFile zip, List<? extends ZipEntry> entries, Path folder)
+      throws IOException {
+    Path aside = Files.createTempDirectory(folder.getParent(), ASIDE);
+    try {
       for (ZipEntry entry : entries) {
-        extract(zip, entry, folder.resolve(fileName(entry)));
+        extract(zip, entry, aside.resolve(fileName(entry)));
       }
+      if (Files.exists(folder)) {
+        // Aside as a whole: who has loaded from it keeps the files, and nobody sees half of them.
+        Path wrong = Files.createTempDirectory(folder.getParent(), ASIDE);
+        Files.move(folder, wrong, StandardCopyOption.ATOMIC_MOVE);
+        deleteAll(wrong);
+      }
+      Files.move(aside, folder, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      deleteAll(aside);
     }
   }
 
@@ -105,21 +150,13 @@ final class RedistJar {
     return name.startsWith(stem + ".so") || name.startsWith(stem + "-builtins.so");
   }
 
-  private static String fileName(ZipEntry entry) {
+  static String fileName(ZipEntry entry) {
     return entry.getName().substring(entry.getName().lastIndexOf('/') + 1);
   }
 
-  private static void publish(Path aside, Path folder) throws IOException {
-    try {
-      Files.move(aside, folder, StandardCopyOption.ATOMIC_MOVE);
-    } catch (AtomicMoveNotSupportedException e) {
-      throw e;
-    } catch (FileSystemException e) {
-      // Another process was faster; its folder is as complete as this one.
-      if (!Files.isDirectory(folder)) {
-        throw e;
-      }
-    }
+  /** What processes that were killed in the middle of unpacking left; under the lock, all of it. */
+  private static List<Path> leftBehind(Path parent) {
+    return SitePackages.children(parent, ASIDE + "*");
   }
 
   private static void deleteAll(Path folder) throws IOException {

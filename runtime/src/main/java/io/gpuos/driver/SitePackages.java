@@ -33,7 +33,7 @@ final class SitePackages {
 
   private void run() {
     for (String variable : List.of("VIRTUAL_ENV", "CONDA_PREFIX")) {
-      surroundings.variable(variable).ifPresent(prefix -> addPrefix(Path.of(prefix)));
+      surroundings.variable(variable).flatMap(Surroundings::path).ifPresent(this::addPrefix);
     }
     surroundings.variable("PATH").ifPresent(this::addPythonsOf);
     surroundings.home().ifPresent(this::addHome);
@@ -45,12 +45,18 @@ final class SitePackages {
   /** A Python in {@code X/bin} keeps its packages in {@code X/lib}, before and behind links. */
   private void addPythonsOf(String path) {
     for (String entry : path.split(File.pathSeparator)) {
-      for (String name : List.of("python3", "python")) {
-        Path python = Path.of(entry, name);
-        if (!entry.isEmpty() && Files.isExecutable(python)) {
-          addPrefixOfBinary(python);
-          addPrefixOfBinary(real(python));
-        }
+      if (!entry.isEmpty()) {
+        Surroundings.path(entry).ifPresent(this::addPythonsIn);
+      }
+    }
+  }
+
+  private void addPythonsIn(Path folder) {
+    for (String name : List.of("python3", "python")) {
+      Path python = folder.resolve(name);
+      if (Files.isExecutable(python)) {
+        addPrefixOfBinary(python);
+        addPrefixOfBinary(real(python));
       }
     }
   }

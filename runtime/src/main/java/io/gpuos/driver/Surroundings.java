@@ -1,5 +1,7 @@
 package io.gpuos.driver;
 
+import io.gpuos.error.Messages;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
@@ -34,8 +36,23 @@ record Surroundings(UnaryOperator<String> property, UnaryOperator<String> variab
   Optional<Path> home() {
     return variable("HOME")
         .or(() -> property("user.home").filter(home -> !home.equals("?")))
-        .map(Path::of)
+        .flatMap(Surroundings::path)
         .filter(Path::isAbsolute);
+  }
+
+  /** The text as a path; empty where the locale's character set has no name for it. */
+  static Optional<Path> path(String text) {
+    try {
+      return Optional.of(Path.of(text));
+    } catch (InvalidPathException _) {
+      return Optional.empty();
+    }
+  }
+
+  /** One line for a setting that is no path. */
+  static String noPath(String setting, String text) {
+    return "not a path in this locale: %s=%s, expected=a path; set LC_ALL=C.UTF-8"
+        .formatted(setting, Messages.quoted(text));
   }
 
   /** An absolute folder such as {@code /usr/local}, seen under {@link #root}. */

@@ -1,5 +1,7 @@
 package io.gpuos.inject;
 
+import java.util.Locale;
+
 /**
  * Names of attribute codes, without {@code EIATTR_}, in the order of their numbers, as NVIDIA's
  * linker 13.3 has them.
@@ -38,6 +40,7 @@ final class AttributeNames {
 
   /** Name and number of {@code code}, for messages. */
   static String of(int code) {
-    return "%s(0x%02x)".formatted(code < NAMES.length ? NAMES[code] : "unknown", code);
+    return String.format(
+        Locale.ROOT, "%s(0x%02x)", code < NAMES.length ? NAMES[code] : "unknown", code);
   }
 }

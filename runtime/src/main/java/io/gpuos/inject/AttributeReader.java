@@ -5,6 +5,7 @@ import static io.gpuos.inject.ElfBytes.malformed;
 import io.gpuos.inject.Cubin.Attribute;
 import io.gpuos.inject.Cubin.Section;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Reads {@code .nv.info} sections: records of one byte format, one byte code, then two bytes that
@@ -37,7 +38,11 @@ final class AttributeReader {
       int format = bytes.u8(at);
       int value = bytes.u16(at + 2);
       if (format < FLAG || format > SIZED) {
-        throw malformed("attribute at %d of %s".formatted(at, section), "format", format, "1 to 4");
+        throw malformed(
+            String.format(Locale.ROOT, "attribute at %d of %s", at, section),
+            "format",
+            format,
+            "1 to 4");
       }
       int payload = format == SIZED ? value : 0;
       out.add(

@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import io.gpuos.inject.Cubin.Attribute;
 import io.gpuos.inject.Cubin.Section;
 import io.gpuos.inject.Cubin.Symbol;
+import java.util.Locale;
 
 /**
  * What the attributes of a function ask for, refused where a running kernel does not give it. Every
@@ -141,7 +142,8 @@ final class AttributeRules {
   }
 
   static String fact(Attribute attribute, long value) {
-    return "attribute=%s, value=%d".formatted(AttributeNames.of(attribute.code()), value);
+    return String.format(
+        Locale.ROOT, "attribute=%s, value=%d", AttributeNames.of(attribute.code()), value);
   }
 
   private RuntimeException refused(String rule, String facts, String expected) {

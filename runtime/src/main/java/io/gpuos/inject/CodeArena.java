@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import io.gpuos.error.InjectionException;
 import io.gpuos.error.OutOfMemoryException;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.function.LongFunction;
 
 /**
@@ -60,8 +61,12 @@ public final class CodeArena {
   public CodeArena(CodeMemory memory, long chunkBytes, long limitBytes) {
     if (chunkBytes < ALIGNMENT || chunkBytes % ALIGNMENT != 0 || limitBytes < 0) {
       throw new IllegalArgumentException(
-          "sizes: chunk=%d, limit=%d, expected=chunk a multiple of %d"
-              .formatted(chunkBytes, limitBytes, ALIGNMENT));
+          String.format(
+              Locale.ROOT,
+              "sizes: chunk=%d, limit=%d, expected=chunk a multiple of %d",
+              chunkBytes,
+              limitBytes,
+              ALIGNMENT));
     }
     this.memory = memory;
     this.chunkBytes = chunkBytes;
@@ -99,7 +104,8 @@ public final class CodeArena {
   private long take(int bytes) {
     if (bytes <= 0 || bytes % ALIGNMENT != 0) {
       throw new IllegalArgumentException(
-          "image: bytes=%d, expected=a multiple of %d".formatted(bytes, ALIGNMENT));
+          String.format(
+              Locale.ROOT, "image: bytes=%d, expected=a multiple of %d", bytes, ALIGNMENT));
     }
     if (bytes > end - next) {
       allocate(bytes);
@@ -115,8 +121,13 @@ public final class CodeArena {
     long size = Math.max(chunkBytes, (long) bytes + ALIGNMENT);
     if (size > limitBytes - reserved) {
       throw new OutOfMemoryException(
-          "code arena full: used=%d, reserved=%d, image=%d, expected=at most %d bytes; raise the limit or use fewer operators"
-              .formatted(used, reserved, bytes, limitBytes));
+          String.format(
+              Locale.ROOT,
+              "code arena full: used=%d, reserved=%d, image=%d, expected=at most %d bytes; raise the limit or use fewer operators",
+              used,
+              reserved,
+              bytes,
+              limitBytes));
     }
     long chunk = memory.allocate(size);
     long begin = (chunk + ALIGNMENT - 1) & -ALIGNMENT;
@@ -132,15 +143,18 @@ public final class CodeArena {
     byte[] sent = image.bytes();
     if (image.base() != address || sent.length != bytes) {
       throw new IllegalArgumentException(
-          "image: %s, expected=base=0x%x, bytes=%d".formatted(image, address, bytes));
+          String.format(
+              Locale.ROOT, "image: %s, expected=base=0x%x, bytes=%d", image, address, bytes));
     }
-    memory.write(address, sent);
-    byte[] arrived = memory.read(address, bytes);
+    byte[] arrived = memory.write(address, sent);
     int different = Arrays.mismatch(sent, arrived);
     if (different >= 0) {
       throw new InjectionException(
-          "code arrived differently: address=0x%x, offset=%d, expected=what was sent; check the device"
-              .formatted(address, different));
+          String.format(
+              Locale.ROOT,
+              "code arrived differently: address=0x%x, offset=%d, expected=what was sent; check the device",
+              address,
+              different));
     }
   }
 

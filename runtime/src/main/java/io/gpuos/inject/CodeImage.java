@@ -1,6 +1,7 @@
 package io.gpuos.inject;
 
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Code and variables of one operator as they are to lie in device memory. Immutable.
@@ -47,7 +48,12 @@ public record CodeImage(long base, int entryOffset, int codeBytes, byte[] bytes)
 
   @Override
   public String toString() {
-    return "CodeImage[base=0x%x, entry=0x%x, code=%d, bytes=%d]"
-        .formatted(base, entry(), codeBytes, bytes.length);
+    return String.format(
+        Locale.ROOT,
+        "CodeImage[base=0x%x, entry=0x%x, code=%d, bytes=%d]",
+        base,
+        entry(),
+        codeBytes,
+        bytes.length);
   }
 }

@@ -15,9 +15,10 @@ public interface CodeMemory {
    */
   long allocate(long bytes);
 
-  /** Copies {@code code} to {@code address} and waits until the copy is done. */
-  void write(long address, byte[] code);
-
-  /** What lies at {@code address} now, read from the device. */
-  byte[] read(long address, int bytes);
+  /**
+   * Copies {@code code} to {@code address}, and waits until the copy is done.
+   *
+   * @return what lies there then, read from the device
+   */
+  byte[] write(long address, byte[] code);
 }

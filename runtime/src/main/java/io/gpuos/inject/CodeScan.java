@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import io.gpuos.inject.Cubin.Section;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
+import java.util.Locale;
 
 /**
  * Looks at every instruction of a function and refuses those that would leave the operator, end the
@@ -110,7 +111,7 @@ final class CodeScan {
     long number = instruction.bits(54, 4);
     long threads = instruction.bits(42, 12);
     if (number != 0 || threads != 0 || instruction.bits(77, 3) == BAR_ARRIVE) {
-      String found = "barrier %d for %d threads".formatted(number, threads);
+      String found = String.format(Locale.ROOT, "barrier %d for %d threads", number, threads);
       throw refused(found, at, instruction, "barrier 0 for the whole block");
     }
   }
@@ -133,14 +134,15 @@ final class CodeScan {
   }
 
   private void checkLoad(int at, Instruction instruction) {
-    boolean uniform64 = instruction.opcode() == Opcodes.LDCU;
+    boolean ofUniform = instruction.opcode() == Opcodes.LDCU;
     boolean indexed =
         instruction.bits(24, 8) != (instruction.opcode() == Opcodes.ULDC ? 0 : NO_REGISTER);
-    boolean byDescriptor = instruction.opcode() == Opcodes.ULDC && instruction.bit(91);
+    // The uniform load of sm_100 has the bit always.
+    boolean byDescriptor = !ofUniform && instruction.bit(91);
     if (indexed || byDescriptor) {
       throw refused("constants by index", at, instruction, "constants of the launch");
     }
-    int offset = (int) (uniform64 ? instruction.bits(37, 17) : instruction.bits(38, 16));
+    int offset = (int) (ofUniform ? instruction.bits(37, 17) : instruction.bits(38, 16));
     checkConstant(at, instruction, offset, loadBytes((int) instruction.bits(73, 3)));
   }
 
@@ -158,15 +160,19 @@ final class CodeScan {
   private void checkConstant(int at, Instruction instruction, int offset, int bytes) {
     long bank = instruction.bits(54, 5);
     if (bank != 0 || !architecture.isEnvironment(offset, offset + bytes)) {
-      String found = "constant c[%d][0x%x]".formatted(bank, offset);
+      String found = String.format(Locale.ROOT, "constant c[%d][0x%x]", bank, offset);
       throw refused(found, at, instruction, "what every kernel of a launch has in common");
     }
   }
 
   private RuntimeException refused(String rule, int at, Instruction instruction, String expected) {
     String facts =
-        "offset=0x%x, opcode=%s, instruction=%s"
-            .formatted(at, Opcodes.name(instruction), instruction);
+        String.format(
+            Locale.ROOT,
+            "offset=0x%x, opcode=%s, instruction=%s",
+            at,
+            Opcodes.name(instruction),
+            instruction);
     return refused(rule, facts, expected);
   }
 

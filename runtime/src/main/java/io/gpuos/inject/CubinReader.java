@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Reads the tables of a relocatable cubin, an ELF64 file for machine {@code EM_CUDA}.
@@ -103,7 +104,10 @@ public final class CubinReader {
     int names = elf.u16(0x3e);
     if (count > MAX_SECTIONS || names >= count) {
       throw malformed(
-          "sections", "names", names, "below %d, at most %d".formatted(count, MAX_SECTIONS));
+          "sections",
+          "names",
+          names,
+          String.format(Locale.ROOT, "below %d, at most %d", count, MAX_SECTIONS));
     }
     elf.slice(table, (long) count * SECTION_BYTES);
     long header = table + (long) names * SECTION_BYTES;
@@ -223,10 +227,10 @@ public final class CubinReader {
       long symbol = entries.i64(at + 8) >>> 32;
       if (offset < 0 || offset >= target.size() || symbol >= symbols.size()) {
         throw malformed(
-            "entry %d of %s".formatted(i, table),
+            String.format(Locale.ROOT, "entry %d of %s", i, table),
             "offset",
             offset,
-            "below %d, symbol below %d".formatted(target.size(), symbols.size()));
+            String.format(Locale.ROOT, "below %d, symbol below %d", target.size(), symbols.size()));
       }
       boolean inPlace = bytes == REL_BYTES;
       relocations.add(

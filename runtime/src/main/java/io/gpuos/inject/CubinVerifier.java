@@ -14,6 +14,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -92,8 +93,8 @@ final class CubinVerifier {
       throw Refusal.of(
           "architecture",
           "header",
-          "flags=0x%x for sm_%d".formatted(cubin.flags(), cubin.architecture()),
-          "0x%x for %s".formatted(expected.flags(), expected));
+          String.format(Locale.ROOT, "flags=0x%x for sm_%d", cubin.flags(), cubin.architecture()),
+          String.format(Locale.ROOT, "0x%x for %s", expected.flags(), expected));
     }
     return expected;
   }
@@ -151,12 +152,16 @@ final class CubinVerifier {
       throw Refusal.of(
           "code section",
           code.name(),
-          "type=0x%x, flags=0x%x".formatted(code.type(), code.flags()),
+          String.format(Locale.ROOT, "type=0x%x, flags=0x%x", code.type(), code.flags()),
           "type=0x1, flags=0x6");
     }
     Symbol symbol = functionOf(code);
     if (symbol.isKernel()) {
-      throw Refusal.of("kernel", code.name(), "other=0x%x".formatted(symbol.other()), "a function");
+      throw Refusal.of(
+          "kernel",
+          code.name(),
+          String.format(Locale.ROOT, "other=0x%x", symbol.other()),
+          "a function");
     }
     AttributeRules needs = new AttributeRules(cubin, code, symbol);
     needs.check(attributes);
@@ -192,7 +197,7 @@ final class CubinVerifier {
       throw Refusal.of(
           "function",
           code.name(),
-          "offset=%d, bytes=%d".formatted(symbol.value(), symbol.size()),
+          String.format(Locale.ROOT, "offset=%d, bytes=%d", symbol.value(), symbol.size()),
           "offset=0, bytes=" + code.size());
     }
     return symbol;
@@ -207,7 +212,7 @@ final class CubinVerifier {
       throw Refusal.of(
           "memory of a launch",
           section.name(),
-          "type=0x%x, bytes=%d".formatted(section.type(), section.size()),
+          String.format(Locale.ROOT, "type=0x%x, bytes=%d", section.type(), section.size()),
           "code and global variables");
     }
     checkAlignment(section);

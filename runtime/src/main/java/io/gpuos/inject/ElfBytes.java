@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /**
  * The bytes of a file that nobody has checked. Every read is bounds-checked with arithmetic that
@@ -70,14 +71,22 @@ final class ElfBytes {
   private long within(long at, long length) {
     if (at < 0 || length < 0 || at > size() || length > size() - at) {
       throw malformed(
-          "range outside the file", "offset", at, "%d bytes within %d".formatted(length, size()));
+          "range outside the file",
+          "offset",
+          at,
+          String.format(Locale.ROOT, "%d bytes within %d", length, size()));
     }
     return at;
   }
 
   static InjectionException malformed(String rule, String name, long value, String expected) {
     return new InjectionException(
-        "malformed cubin: %s, %s=%d, expected=%s; compile the operator again"
-            .formatted(rule, name, value, expected));
+        String.format(
+            Locale.ROOT,
+            "malformed cubin: %s, %s=%d, expected=%s; compile the operator again",
+            rule,
+            name,
+            value,
+            expected));
   }
 }

@@ -1,5 +1,7 @@
 package io.gpuos.inject;
 
+import java.util.Locale;
+
 /**
  * One instruction, 128 bits, the same layout on all {@link Architecture}s. Bit 0 is the lowest of
  * {@code low}, bit 64 the lowest of {@code high}. Bits 0 to 8 are the operation and 9 to 11 the
@@ -67,6 +69,6 @@ record Instruction(long low, long high) {
 
   @Override
   public String toString() {
-    return "%016x_%016x".formatted(high, low);
+    return String.format(Locale.ROOT, "%016x_%016x", high, low);
   }
 }

@@ -5,6 +5,7 @@ import io.gpuos.error.TransitionException;
 import io.gpuos.ir.Kernel;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -262,19 +263,23 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
   public synchronized int rollback() {
     if (previous == null) {
       throw new TransitionException(
-          "nothing to roll back to: operator=%s, generation=%d, expected=a generation before it"
-              .formatted(name, current.number()));
+          String.format(
+              Locale.ROOT,
+              "nothing to roll back to: operator=%s, generation=%d, expected=a generation before it",
+              name,
+              current.number()));
     }
     for (Instance instance : instances.values()) {
       if (instance.noWayBack != null) {
         throw new TransitionException(
-            "no way back: operator=%s, generation=%d, types=%s, expected=types that generation %d takes: %s"
-                .formatted(
-                    name,
-                    current.number(),
-                    instance.variant,
-                    previous.number(),
-                    instance.noWayBack.getMessage()));
+            String.format(
+                Locale.ROOT,
+                "no way back: operator=%s, generation=%d, types=%s, expected=types that generation %d takes: %s",
+                name,
+                current.number(),
+                instance.variant,
+                previous.number(),
+                instance.noWayBack.getMessage()));
       }
     }
     instances.values().forEach(instance -> table.rollback(instance.number));

@@ -2,6 +2,7 @@ package io.gpuos.inject;
 
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -196,6 +197,8 @@ final class Opcodes {
   static String name(Instruction instruction) {
     int opcode = instruction.opcode();
     String name = FORBIDDEN.get(opcode);
-    return name == null ? "0x%03x".formatted(opcode) : "%s(0x%03x)".formatted(name, opcode);
+    return name == null
+        ? String.format(Locale.ROOT, "0x%03x", opcode)
+        : String.format(Locale.ROOT, "%s(0x%03x)", name, opcode);
   }
 }

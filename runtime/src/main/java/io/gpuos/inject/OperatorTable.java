@@ -4,6 +4,7 @@ import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.error.TransitionException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -136,8 +137,11 @@ public final class OperatorTable<C> {
     int number = operators.size() + 1;
     if (number == capacity) {
       throw new OutOfMemoryException(
-          "operators exhausted: operator=%s, operators=%d, expected=fewer different operators; open a new runtime"
-              .formatted(name, capacity - 1));
+          String.format(
+              Locale.ROOT,
+              "operators exhausted: operator=%s, operators=%d, expected=fewer different operators; open a new runtime",
+              name,
+              capacity - 1));
     }
     aliases.turn(number, code);
     Generation<C> first = new Generation<>(1, code, origin);
@@ -180,8 +184,12 @@ public final class OperatorTable<C> {
   private TransitionException inTransition(int operator) {
     State<C> state = state(operator);
     return new TransitionException(
-        "operator in transition: operator=%s, generation=%d, waited_ms=%d, expected=tasks of the generation before it complete; wait for them, or roll back"
-            .formatted(state.name(), state.current().number(), transitionNanos / 1_000_000));
+        String.format(
+            Locale.ROOT,
+            "operator in transition: operator=%s, generation=%d, waited_ms=%d, expected=tasks of the generation before it complete; wait for them, or roll back",
+            state.name(),
+            state.current().number(),
+            transitionNanos / 1_000_000));
   }
 
   private Generation<C> turn(int operator, Logical<C> logical, C code, String origin) {
@@ -211,8 +219,11 @@ public final class OperatorTable<C> {
       Generation<C> previous = logical.previous;
       if (previous == null) {
         throw new TransitionException(
-            "nothing to roll back to: operator=%s, generation=%d, expected=a generation before it"
-                .formatted(logical.name, logical.current.number()));
+            String.format(
+                Locale.ROOT,
+                "nothing to roll back to: operator=%s, generation=%d, expected=a generation before it",
+                logical.name,
+                logical.current.number()));
       }
       aliases.turn(operator, previous.code());
       logical.current = previous;
@@ -292,7 +303,11 @@ public final class OperatorTable<C> {
     Logical<C> logical = operators.get(operator);
     if (logical == null) {
       throw new IllegalArgumentException(
-          "no such operator: operator=%d, expected=1 to %d".formatted(operator, operators.size()));
+          String.format(
+              Locale.ROOT,
+              "no such operator: operator=%d, expected=1 to %d",
+              operator,
+              operators.size()));
     }
     return logical;
   }

@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import io.gpuos.inject.Cubin.Relocation;
 import io.gpuos.inject.Cubin.Section;
 import io.gpuos.inject.Cubin.Symbol;
+import java.util.Locale;
 
 /**
  * Checks one relocation: that its type is known, its place as expected, and its target loadable.
@@ -122,14 +123,19 @@ final class RelocationRules {
     return Refusal.of(
         rule,
         section.name(),
-        "symbol=%s, relocation=%s, offset=0x%x, addend=%d"
-            .formatted(symbol.name(), typeName(), change.offset(), change.addend()),
+        String.format(
+            Locale.ROOT,
+            "symbol=%s, relocation=%s, offset=0x%x, addend=%d",
+            symbol.name(),
+            typeName(),
+            change.offset(),
+            change.addend()),
         expected);
   }
 
   private String typeName() {
     return RelocationType.of(change.type())
         .map(RelocationType::toString)
-        .orElseGet(() -> "0x%x".formatted(change.type()));
+        .orElseGet(() -> String.format(Locale.ROOT, "0x%x", change.type()));
   }
 }

@@ -1,5 +1,6 @@
 package io.gpuos.inject;
 
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Stream;
 
@@ -80,6 +81,6 @@ enum RelocationType {
   /** Number and name, as messages show it. */
   @Override
   public String toString() {
-    return "%s(0x%x)".formatted(name(), code);
+    return String.format(Locale.ROOT, "%s(0x%x)", name(), code);
   }
 }

@@ -3,6 +3,7 @@ package io.gpuos.interpret;
 import io.gpuos.abi.InterpreterRecord;
 import io.gpuos.interpret.Lowering.Leaves;
 import io.gpuos.ir.Kernel;
+import java.util.Locale;
 
 /** Makes programs: {@link Lowering}, then {@link CellAllocator}. */
 final class Encoder {
@@ -16,14 +17,20 @@ final class Encoder {
     }
     if (program.cells() > InterpreterRecord.MAX_CELLS) {
       return new NotInterpretable(
-          "values do not fit: cells=%d, expected=at most %d"
-              .formatted(program.cells(), InterpreterRecord.MAX_CELLS));
+          String.format(
+              Locale.ROOT,
+              "values do not fit: cells=%d, expected=at most %d",
+              program.cells(),
+              InterpreterRecord.MAX_CELLS));
     }
     int instructions = program.instructions().size();
     if (instructions > InterpreterRecord.MAX_INSTRUCTIONS) {
       return new NotInterpretable(
-          "program too long: instructions=%d, expected=at most %d"
-              .formatted(instructions, InterpreterRecord.MAX_INSTRUCTIONS));
+          String.format(
+              Locale.ROOT,
+              "program too long: instructions=%d, expected=at most %d",
+              instructions,
+              InterpreterRecord.MAX_INSTRUCTIONS));
     }
     return program;
   }

@@ -3,6 +3,7 @@ package io.gpuos.interpret;
 import io.gpuos.codegen.CudaType;
 import io.gpuos.interpret.Operation.Kind;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -52,6 +53,8 @@ record Instruction(Operation operation, int result, List<Integer> arguments, lon
   }
 
   private static String cells(int first, CudaType type) {
-    return Operation.cells(type) == 1 ? "c" + first : "c%d:%d".formatted(first, first + 1);
+    return Operation.cells(type) == 1
+        ? "c" + first
+        : String.format(Locale.ROOT, "c%d:%d", first, first + 1);
   }
 }

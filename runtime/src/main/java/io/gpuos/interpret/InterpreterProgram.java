@@ -6,6 +6,7 @@ import io.gpuos.ir.Kernel;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * An elementwise kernel as the interpreter on the device runs it: instructions over numbered cells,
@@ -95,7 +96,8 @@ public final class InterpreterProgram implements Encoding {
   @Override
   public String toString() {
     StringBuilder text = new StringBuilder();
-    text.append("%d instructions, %d cells\n".formatted(instructions.size(), cells));
+    text.append(
+        String.format(Locale.ROOT, "%d instructions, %d cells\n", instructions.size(), cells));
     instructions.forEach(instruction -> text.append(instruction).append('\n'));
     return text.toString();
   }

@@ -2,6 +2,7 @@ package io.gpuos.interpret;
 
 import io.gpuos.codegen.CudaType;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -49,7 +50,7 @@ record Operation(
 
   /** The line of the device's table. */
   String cuda() {
-    String start = "%s(%d, ".formatted(kind, number);
+    String start = String.format(Locale.ROOT, "%s(%d, ", kind, number);
     if (kind != Kind.FUNCTION) {
       return start + name + ")";
     }

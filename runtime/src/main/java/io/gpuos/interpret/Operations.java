@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -147,7 +148,9 @@ public final class Operations {
         .collect(
             Collectors.joining(
                 " \\\n",
-                """
+                String.format(
+                    Locale.ROOT,
+                    """
                 // Rendered from io.gpuos.interpret; do not edit. All operations of the interpreter by number:
                 //   FUNCTION(number, one copy of the code for all lanes?, name, result, arguments...)
                 //   LOAD, STORE, SCALAR, CONSTANT(number, element type)
@@ -155,8 +158,9 @@ public final class Operations {
 
                 #define GPUOS_OPERATION_COUNT %d
                 #define GPUOS_OPERATIONS(%s) \\
-                """
-                    .formatted(all().size(), kinds),
+                """,
+                    all().size(),
+                    kinds),
                 "\n"));
   }
 }

@@ -5,6 +5,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -287,7 +288,9 @@ final class CallBinder {
             .map(Parameter::toString)
             .collect(Collectors.joining(", ", name + "(", ")"));
     return error(
-        "wrong number of arguments", "function=%s, count=%d".formatted(name, count), signature);
+        "wrong number of arguments",
+        String.format(Locale.ROOT, "function=%s, count=%d", name, count),
+        signature);
   }
 
   private ExpressionException mismatch(Actual actual, String parameter, String expected) {

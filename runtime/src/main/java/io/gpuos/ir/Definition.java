@@ -7,6 +7,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.SequencedMap;
 import java.util.Set;
 
@@ -43,11 +44,15 @@ public final class Definition {
     List<String> inputs = List.copyOf(Expr.inputNames(List.of(expression)));
     if (inputs.size() > Kernel.MAX_INPUTS) {
       throw notOneKernel(
-          name, "inputs=" + inputs.size(), "at most %d inputs".formatted(Kernel.MAX_INPUTS));
+          name,
+          "inputs=" + inputs.size(),
+          String.format(Locale.ROOT, "at most %d inputs", Kernel.MAX_INPUTS));
     }
     if (nodes.size() > ExpressionPlan.MAX_NODES) {
       throw notOneKernel(
-          name, "parts=" + nodes.size(), "at most %d parts".formatted(ExpressionPlan.MAX_NODES));
+          name,
+          "parts=" + nodes.size(),
+          String.format(Locale.ROOT, "at most %d parts", ExpressionPlan.MAX_NODES));
     }
     return new Definition(expression, inputs);
   }

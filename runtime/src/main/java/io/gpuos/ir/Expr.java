@@ -5,6 +5,7 @@ import io.gpuos.layout.DType;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.SequencedSet;
 
 /**
@@ -63,8 +64,12 @@ public sealed interface Expr {
       arguments = List.copyOf(arguments);
       if (arguments.size() != function.arity()) {
         throw new ExpressionException(
-            "wrong number of arguments: function=%s, count=%d, expected=%d"
-                .formatted(function.functionName(), arguments.size(), function.arity()));
+            String.format(
+                Locale.ROOT,
+                "wrong number of arguments: function=%s, count=%d, expected=%d",
+                function.functionName(),
+                arguments.size(),
+                function.arity()));
       }
     }
 
@@ -93,8 +98,12 @@ public sealed interface Expr {
       arguments = List.copyOf(arguments);
       if (arguments.size() != function.arity()) {
         throw new ExpressionException(
-            "wrong number of arguments: function=%s, count=%d, expected=%d"
-                .formatted(function, arguments.size(), function.arity()));
+            String.format(
+                Locale.ROOT,
+                "wrong number of arguments: function=%s, count=%d, expected=%d",
+                function,
+                arguments.size(),
+                function.arity()));
       }
     }
 

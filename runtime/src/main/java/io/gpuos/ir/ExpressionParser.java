@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -68,10 +69,24 @@ public final class ExpressionParser {
   public static List<Expr> parse(String text) {
     if (text.length() > MAX_LENGTH) {
       throw new ExpressionException(
-          "expression too long: length=%d, expected=at most %d characters"
-              .formatted(text.length(), MAX_LENGTH));
+          String.format(
+              Locale.ROOT,
+              "expression too long: length=%d, expected=at most %d characters",
+              text.length(),
+              MAX_LENGTH));
     }
-    return new ExpressionParser(Lexer.tokens(text)).program();
+    ExpressionParser parser = new ExpressionParser(Lexer.tokens(text));
+    try {
+      return parser.program();
+    } catch (StackOverflowError _) {
+      // Half a megabyte of stack is enough for any text; some threads have less.
+      throw new ExpressionException(
+          String.format(
+              Locale.ROOT,
+              "expression nested too deeply for this thread's stack: column=%d, expected=a larger"
+                  + " stack, or fewer levels; name parts: t = ...;",
+              parser.peek().column()));
+    }
   }
 
   /**
@@ -112,8 +127,11 @@ public final class ExpressionParser {
     Token name = take();
     if (isReserved(name.text()) || named.containsKey(name.text())) {
       throw new ExpressionException(
-          "name is taken: name=%s, column=%d, expected=a new name"
-              .formatted(name.text(), name.column()));
+          String.format(
+              Locale.ROOT,
+              "name is taken: name=%s, column=%d, expected=a new name",
+              name.text(),
+              name.column()));
     }
     expect("=");
     Expr value = expression(LOWEST);
@@ -160,8 +178,10 @@ public final class ExpressionParser {
         && following != null
         && following.typeRule() == TypeRule.COMPARISON) {
       throw new ExpressionException(
-          "comparisons do not chain: column=%d, expected=(a < b) & (b < c)"
-              .formatted(peek().column()));
+          String.format(
+              Locale.ROOT,
+              "comparisons do not chain: column=%d, expected=(a < b) & (b < c)",
+              peek().column()));
     }
   }
 
@@ -239,7 +259,7 @@ public final class ExpressionParser {
     List<Actual> arguments = new ArrayList<>();
     while (!peek().is(")")) {
       if (!arguments.isEmpty()) {
-        expect(",");
+        expectCommaOr(")");
       }
       arguments.add(argument());
     }
@@ -283,7 +303,7 @@ public final class ExpressionParser {
     List<Integer> axes = new ArrayList<>();
     while (!peek().is(close)) {
       if (!axes.isEmpty()) {
-        expect(",");
+        expectCommaOr(close);
         if (peek().is(close)) {
           break;
         }
@@ -317,8 +337,11 @@ public final class ExpressionParser {
   private void enter() {
     if (++nesting > MAX_NESTING) {
       throw new ExpressionException(
-          "expression nested too deeply: column=%d, expected=at most %d levels; name parts: t = ...;"
-              .formatted(peek().column(), MAX_NESTING));
+          String.format(
+              Locale.ROOT,
+              "expression nested too deeply: column=%d, expected=at most %d levels; name parts: t = ...;",
+              peek().column(),
+              MAX_NESTING));
     }
   }
 
@@ -344,9 +367,20 @@ public final class ExpressionParser {
     }
   }
 
+  /** Another element of a list, which could also have ended here. */
+  private void expectCommaOr(String close) {
+    if (!accept(",")) {
+      throw unexpected(close + " or ,");
+    }
+  }
+
   private ExpressionException unexpected(String expected) {
     return new ExpressionException(
-        "unexpected text: found=%s, column=%d, expected=%s"
-            .formatted(peek(), peek().column(), expected));
+        String.format(
+            Locale.ROOT,
+            "unexpected text: found=%s, column=%d, expected=%s",
+            peek(),
+            peek().column(),
+            expected));
   }
 }

@@ -4,6 +4,7 @@ import io.gpuos.error.ExpressionException;
 import io.gpuos.layout.DType;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -78,12 +79,15 @@ public record ForeignFunction(
       throw malformed(
           signature,
           "parameters=" + parameters.size(),
-          "at most %d parameters".formatted(Kernel.MAX_INPUTS));
+          String.format(Locale.ROOT, "at most %d parameters", Kernel.MAX_INPUTS));
     }
     if (source.indexOf('\0') >= 0) {
       throw new ExpressionException(
-          "source is no text: file=%s, position=%d, expected=no NUL character"
-              .formatted(file, source.indexOf('\0')));
+          String.format(
+              Locale.ROOT,
+              "source is no text: file=%s, position=%d, expected=no NUL character",
+              file,
+              source.indexOf('\0')));
     }
     return new ForeignFunction(name, file, source, parameters, result);
   }

@@ -77,8 +77,10 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
     }
 
     /**
-     * Conversion as {@code torch.Tensor.to}: float to integer truncates and saturates nothing (C
-     * rules where defined, 0 for NaN), anything to BOOL is {@code != 0}.
+     * Conversion as {@code torch.Tensor.to}: anything to BOOL is {@code != 0}, floating to integer
+     * is cut off towards 0. Where PyTorch leaves the value open: floating to I64 and I32 gives the
+     * nearest end of the range, and 0 for NaN; to a narrower integer it goes through I32 and keeps
+     * the low bits. Integer to a narrower integer keeps the low bits.
      */
     record Convert(DType type, int argument) implements Node {}
   }

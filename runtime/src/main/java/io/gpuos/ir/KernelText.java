@@ -34,22 +34,25 @@ public final class KernelText {
             .collect(Collectors.joining(", ", "(", ")\n")));
     List<Node> nodes = kernel.nodes();
     for (int i = 0; i < nodes.size(); i++) {
-      text.append("%%%d = %s: %s\n".formatted(i, node(nodes.get(i)), type(nodes.get(i))));
+      text.append(
+          String.format(Locale.ROOT, "%%%d = %s: %s\n", i, node(nodes.get(i)), type(nodes.get(i))));
     }
     switch (kernel) {
       case Kernel.Elementwise elementwise -> {
         for (Store store : elementwise.stores()) {
-          text.append("store %d = %%%d\n".formatted(store.operand(), store.node()));
+          text.append(
+              String.format(Locale.ROOT, "store %d = %%%d\n", store.operand(), store.node()));
         }
       }
       case Kernel.Reduction reduction ->
           text.append(
-              "store %d = %s %%%d parameter %s\n"
-                  .formatted(
-                      reduction.operands().size() - 1,
-                      reduction.reducer().functionName(),
-                      reduction.value(),
-                      reduction.parameter()));
+              String.format(
+                  Locale.ROOT,
+                  "store %d = %s %%%d parameter %s\n",
+                  reduction.operands().size() - 1,
+                  reduction.reducer().functionName(),
+                  reduction.value(),
+                  reduction.parameter()));
     }
     return text.toString();
   }
@@ -89,6 +92,7 @@ public final class KernelText {
   /** NaNs differ by their bits; every other number is exact in its usual form. */
   private static String constant(boolean floating, long bits, Node node) {
     boolean nan = floating && Double.isNaN(Double.longBitsToDouble(bits));
-    return "constant " + (nan ? "nan 0x%016x".formatted(bits) : Scalars.text(node.type(), bits));
+    return "constant "
+        + (nan ? String.format(Locale.ROOT, "nan 0x%016x", bits) : Scalars.text(node.type(), bits));
   }
 }

@@ -3,6 +3,7 @@ package io.gpuos.ir;
 import io.gpuos.error.ExpressionException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -13,7 +14,7 @@ final class Lexer {
     NAME,
     INTEGER,
     FLOATING,
-    /** Text in single or double quotes; the token holds what is between them. */
+    /** Text in single or double quotes, on one line; the token holds what is between them. */
     QUOTED,
     SYMBOL,
     END
@@ -45,7 +46,7 @@ final class Lexer {
               + ")|(?<FLOATING>(?:[0-9]++\\.[0-9]*+|\\.[0-9]++)(?:[eE][+-]?[0-9]++)?+"
               + "|[0-9]++[eE][+-]?[0-9]++)"
               + "|(?<INTEGER>0[xX][0-9a-fA-F]++|[0-9]++)"
-              + "|'(?<SINGLE>[^']*+)'|\"(?<DOUBLE>[^\"]*+)\""
+              + "|'(?<SINGLE>[^'\\p{Cntrl}]*+)'|\"(?<DOUBLE>[^\"\\p{Cntrl}]*+)\""
               + "|(?<SYMBOL>\\*\\*|//|<<|>>|==|!=|<=|>=|[-+*/%&|^~<>=(),;\\[\\]])");
 
   /** Characters of a name, number or quoted text; keeps messages that repeat it readable. */
@@ -97,8 +98,12 @@ final class Lexer {
   private static void rejectLong(Token token) {
     if (token.text().length() > MAX_TOKEN) {
       throw new ExpressionException(
-          "name or number too long: length=%d, column=%d, expected=at most %d characters"
-              .formatted(token.text().length(), token.column(), MAX_TOKEN));
+          String.format(
+              Locale.ROOT,
+              "name or number too long: length=%d, column=%d, expected=at most %d characters",
+              token.text().length(),
+              token.column(),
+              MAX_TOKEN));
     }
   }
 
@@ -111,8 +116,12 @@ final class Lexer {
     boolean glued = last.column() + last.text().length() == token.column();
     if (glued && (last.kind() == Kind.INTEGER || last.kind() == Kind.FLOATING)) {
       throw new ExpressionException(
-          "malformed number: text=%s%s, column=%d, expected=a number, then an operator"
-              .formatted(last.text(), token.text(), last.column()));
+          String.format(
+              Locale.ROOT,
+              "malformed number: text=%s%s, column=%d, expected=a number, then an operator",
+              last.text(),
+              token.text(),
+              last.column()));
     }
   }
 
@@ -120,7 +129,7 @@ final class Lexer {
     int codePoint = text.codePointAt(position);
     String shown =
         Character.isISOControl(codePoint)
-            ? "U+%04X".formatted(codePoint)
+            ? String.format(Locale.ROOT, "U+%04X", codePoint)
             : Character.toString(codePoint);
     String remedy =
         switch (codePoint) {
@@ -130,7 +139,11 @@ final class Lexer {
           default -> "a name, a number, an operator or a bracket";
         };
     return new ExpressionException(
-        "unexpected character: character=%s, column=%d, expected=%s"
-            .formatted(shown, position + 1, remedy));
+        String.format(
+            Locale.ROOT,
+            "unexpected character: character=%s, column=%d, expected=%s",
+            shown,
+            position + 1,
+            remedy));
   }
 }

@@ -2,6 +2,7 @@ package io.gpuos.ir;
 
 import io.gpuos.error.ExpressionException;
 import io.gpuos.ir.Lexer.Token;
+import java.util.Locale;
 
 /** Reads the numbers and named constants of the expression language. */
 final class Literals {
@@ -68,7 +69,11 @@ final class Literals {
 
   private static ExpressionException outOfRange(Token token, String expected) {
     return new ExpressionException(
-        "number out of range: number=%s, column=%d, expected=%s"
-            .formatted(token.text(), token.column(), expected));
+        String.format(
+            Locale.ROOT,
+            "number out of range: number=%s, column=%d, expected=%s",
+            token.text(),
+            token.column(),
+            expected));
   }
 }

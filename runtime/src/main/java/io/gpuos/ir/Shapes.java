@@ -4,6 +4,7 @@ import io.gpuos.error.ShapeException;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeSet;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
@@ -82,13 +83,21 @@ final class Shapes {
     for (int axis : axes) {
       if (axis < -range || axis >= range) {
         throw new ShapeException(
-            "axis out of range: axis=%d, %s, expected=%d to %d"
-                .formatted(axis, describe.get(), -range, range - 1));
+            String.format(
+                Locale.ROOT,
+                "axis out of range: axis=%d, %s, expected=%d to %d",
+                axis,
+                describe.get(),
+                -range,
+                range - 1));
       }
       if (!ascending.add(Math.floorMod(axis, range))) {
         throw new ShapeException(
-            "axis given twice: axis=%d, %s, expected=each axis once"
-                .formatted(axis, describe.get()));
+            String.format(
+                Locale.ROOT,
+                "axis given twice: axis=%d, %s, expected=each axis once",
+                axis,
+                describe.get()));
       }
     }
     return rank == 0 ? List.of() : List.copyOf(ascending);

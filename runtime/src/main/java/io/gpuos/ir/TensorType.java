@@ -3,6 +3,7 @@ package io.gpuos.ir;
 import io.gpuos.error.ShapeException;
 import io.gpuos.layout.DType;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.LongStream;
 
 /**
@@ -21,7 +22,8 @@ public record TensorType(DType dtype, List<Long> shape) {
     shape = List.copyOf(shape);
     if (shape.size() > MAX_RANK) {
       throw new ShapeException(
-          "too many dimensions: shape=%s, expected=at most %d".formatted(shape, MAX_RANK));
+          String.format(
+              Locale.ROOT, "too many dimensions: shape=%s, expected=at most %d", shape, MAX_RANK));
     }
     Shapes.checkSize(shape, dtype);
   }

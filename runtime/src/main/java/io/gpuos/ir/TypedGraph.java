@@ -6,6 +6,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 
@@ -79,8 +80,13 @@ final class TypedGraph {
     }
     if (!Scalars.fits(type, bits)) {
       throw new DTypeException(
-          "literal out of range: value=%d, type=%s, expected=%d to %d, or a cast of the tensor"
-              .formatted(bits, TypeNames.shortName(type), Scalars.min(type), Scalars.max(type)));
+          String.format(
+              Locale.ROOT,
+              "literal out of range: value=%d, type=%s, expected=%d to %d, or a cast of the tensor",
+              bits,
+              TypeNames.shortName(type),
+              Scalars.min(type),
+              Scalars.max(type)));
     }
     return constant(type, bits, false);
   }

@@ -35,11 +35,23 @@
  * <ul>
  *   <li>Between the functions of one kernel, half types are not rounded; PyTorch rounds after each.
  *   <li>An integer literal that its type cannot hold is an error; PyTorch wraps it.
+ *   <li>A floating value out of the range of int64 or int32 converts to the nearest end of it, and
+ *       NaN to 0; to int16, int8 and uint8 it converts to int32 first, of which the low bits stay:
+ *       300.0 is 44 as uint8, and 3e9 is 255. PyTorch gives what the processor gives. Host memory
+ *       and both devices convert by this one rule.
  *   <li>{@code any} and {@code all} of uint8 give bool; {@code argmax} folds several axes at once.
  *   <li>{@code sign} of NaN is NaN; PyTorch gives 0.
  *   <li>An integer divided by zero gives 0, and a shift by a negative count or by the width and
  *       more gives 0 to the left and the sign to the right.
  * </ul>
+ *
+ * <h2>Literals</h2>
+ *
+ * A literal has no type of its own: it takes that of the tensors it meets, so {@code 0.1 * a} has
+ * all digits of a float64 {@code a}, and literals among themselves are computed in float64. One
+ * that becomes a tensor without meeting another is float32, int64 or bool, as in PyTorch: {@code
+ * where(a > 0, 0.1, 0.2)} and {@code norm(0.1)} are float32, also where their result is multiplied
+ * by a float64 tensor. {@code cast(0.1, f64)} keeps the digits.
  *
  * <p>All types here are immutable and free of locks; all static methods may be called from any
  * thread.

@@ -53,15 +53,30 @@ public record CompileRequest(
     fields.add(name);
     fields.add(source);
     addAll(fields, allOptions());
-    fields.add(Integer.toString(headers.size()));
-    // Sorted: the order of a map's entries is nobody's intention.
-    new TreeMap<>(headers)
-        .forEach(
-            (header, text) -> {
-              fields.add(header);
-              fields.add(text);
-            });
+    fields.add(digest(headers));
     return CacheKey.of(fields);
+  }
+
+  /** The last headers seen and their digest: nearly always the same ones. */
+  private record Digested(Map<String, String> headers, String digest) {}
+
+  private static volatile Digested latest = new Digested(Map.of(), "none");
+
+  private static String digest(Map<String, String> headers) {
+    Digested known = latest;
+    if (known.headers != headers) {
+      List<String> fields = new ArrayList<>();
+      // Sorted: the order of a map's entries is nobody's intention.
+      new TreeMap<>(headers)
+          .forEach(
+              (header, text) -> {
+                fields.add(header);
+                fields.add(text);
+              });
+      known = new Digested(headers, CacheKey.of(fields).hex());
+      latest = known;
+    }
+    return known.digest;
   }
 
   /** With the number first, so that two lists in a row have one reading only. */

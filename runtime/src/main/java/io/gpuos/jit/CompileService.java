@@ -45,7 +45,8 @@ public final class CompileService implements AutoCloseable {
   /** What turns a request into machine code, on the calling thread. Thread-safe. */
   public interface Compiler {
     /**
-     * Name and version; another one may make other code of the same request.
+     * Name and version; another one may make other code of the same request. May change when
+     * something is compiled.
      *
      * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
      */
@@ -157,7 +158,7 @@ public final class CompileService implements AutoCloseable {
       return cached.get();
     }
     byte[] code = work.apply(join(compile(request)));
-    cache.put(key, code);
+    cache.put(request.key(compiler.version(), further), code);
     return code;
   }
 
@@ -200,7 +201,8 @@ public final class CompileService implements AutoCloseable {
     } finally {
       compileNanos.add(System.nanoTime() - start);
     }
-    cache.put(key, code);
+    // The version may have been an old one, remembered until the compiler was loaded just now.
+    cache.put(request.key(compiler.version(), environment), code);
     return code;
   }
 

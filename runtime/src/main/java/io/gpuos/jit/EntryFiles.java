@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The cache's folder as a whole: names, sizes, and who has to go. Other processes work in it at the
@@ -39,8 +40,13 @@ final class EntryFiles {
 
   /** A name no other writer uses, in this process or another. */
   static String temporaryName(CacheKey key, long number) {
-    return "%s.%d.%d%s"
-        .formatted(key.hex(), ProcessHandle.current().pid(), number, TEMPORARY_SUFFIX);
+    return String.format(
+        Locale.ROOT,
+        "%s.%d.%d%s",
+        key.hex(),
+        ProcessHandle.current().pid(),
+        number,
+        TEMPORARY_SUFFIX);
   }
 
   /** What the folder holds; nothing when it cannot be read. */

@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import io.gpuos.error.ShapeException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Copies elements between host memory of any layouts and types, and Java arrays. Conversions are
@@ -132,7 +133,12 @@ public final class ElementCopy {
     copy(array, 0, Layout.contiguous(type, layout.shape()), memory, offset, layout);
   }
 
-  private static int arrayLength(Layout layout) {
+  /**
+   * Length of a Java array of the elements.
+   *
+   * @throws ShapeException if there are too many
+   */
+  public static int arrayLength(Layout layout) {
     if (layout.elements() > LONGEST_ARRAY) {
       throw Shapes.overflow(layout.shape(), "at most " + LONGEST_ARRAY + " for a Java array");
     }
@@ -142,8 +148,12 @@ public final class ElementCopy {
   private static void requireLength(int length, Layout layout) {
     if (length != layout.elements()) {
       throw new ShapeException(
-          "array does not fit: length=%d, shape=%s, expected=length %d"
-              .formatted(length, Shapes.format(layout.shape()), layout.elements()));
+          String.format(
+              Locale.ROOT,
+              "array does not fit: length=%d, shape=%s, expected=length %d",
+              length,
+              Shapes.format(layout.shape()),
+              layout.elements()));
     }
   }
 

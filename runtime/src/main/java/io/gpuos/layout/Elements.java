@@ -11,12 +11,13 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * One element in memory, as a Java number. Byte order is the machine's; offsets are in bytes and
- * need no alignment. Conversions:
+ * need no alignment. Conversions, which are also those of operators on every device:
  *
  * <ul>
  *   <li>to a floating type: to nearest, ties to even, rounded once;
- *   <li>floating to integer: cut off towards 0, NaN becomes 0, then wrapped to the type's width
- *       (beyond the range of {@code long}: its nearest end first);
+ *   <li>floating to I64 and I32: cut off towards 0, beyond the range the nearest end, NaN becomes
+ *       0;
+ *   <li>floating to I16, I8 and U8: as to I32, then the low bits of that;
  *   <li>integer to a narrower integer: wrapped;
  *   <li>to BOOL: whether it is other than 0, so true for NaN; from BOOL: 0 or 1.
  * </ul>
@@ -50,7 +51,8 @@ public final class Elements {
       case F32 -> memory.set(JAVA_FLOAT_UNALIGNED, byteOffset, (float) value);
       case F16 -> memory.set(JAVA_SHORT_UNALIGNED, byteOffset, HalfFloat.doubleToF16(value));
       case BF16 -> memory.set(JAVA_SHORT_UNALIGNED, byteOffset, HalfFloat.doubleToBf16(value));
-      case I64, I32, I16, I8, U8 -> setInteger(memory, byteOffset, type, (long) value);
+      case I64 -> setInteger(memory, byteOffset, type, (long) value);
+      case I32, I16, I8, U8 -> setInteger(memory, byteOffset, type, (int) value);
       case BOOL -> memory.set(JAVA_BYTE, byteOffset, truth(value != 0));
     }
   }

@@ -3,6 +3,7 @@ package io.gpuos.layout;
 import io.gpuos.error.ShapeException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The loop nest of one operator call: sizes, and for each operand a stride in elements per
@@ -200,7 +201,12 @@ public final class IterationSpace {
 
   @Override
   public String toString() {
-    return "IterationSpace[sizes=%s, reduced=%d, linear=%s, strides=%s]"
-        .formatted(Arrays.toString(sizes), reduced, linear, Arrays.deepToString(strides));
+    return String.format(
+        Locale.ROOT,
+        "IterationSpace[sizes=%s, reduced=%d, linear=%s, strides=%s]",
+        Arrays.toString(sizes),
+        reduced,
+        linear,
+        Arrays.deepToString(strides));
   }
 }

@@ -3,6 +3,7 @@ package io.gpuos.layout;
 import io.gpuos.error.ShapeException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 
 /**
@@ -46,8 +47,13 @@ public final class Shapes {
       throw new ShapeException(
           rank == 0
               ? "axis out of range: axis=" + axis + ", rank=0, expected=no axis for a scalar tensor"
-              : "axis out of range: axis=%d, rank=%d, expected=%d to %d"
-                  .formatted(axis, rank, -rank, rank - 1));
+              : String.format(
+                  Locale.ROOT,
+                  "axis out of range: axis=%d, rank=%d, expected=%d to %d",
+                  axis,
+                  rank,
+                  -rank,
+                  rank - 1));
     }
     return axis < 0 ? axis + rank : axis;
   }
@@ -66,8 +72,12 @@ public final class Shapes {
     for (int i = 1; i < sorted.length; i++) {
       if (sorted[i] == sorted[i - 1]) {
         throw new ShapeException(
-            "axis named twice: axes=%s, axis=%d, rank=%d, expected=each axis once"
-                .formatted(Arrays.toString(axes), sorted[i], rank));
+            String.format(
+                Locale.ROOT,
+                "axis named twice: axes=%s, axis=%d, rank=%d, expected=each axis once",
+                Arrays.toString(axes),
+                sorted[i],
+                rank));
       }
     }
     return sorted;
@@ -166,8 +176,12 @@ public final class Shapes {
   static void requireValid(long[] shape) {
     if (shape.length > MAX_RANK) {
       throw new ShapeException(
-          "too many dimensions: shape=%s, rank=%d, expected=at most %d"
-              .formatted(format(shape), shape.length, MAX_RANK));
+          String.format(
+              Locale.ROOT,
+              "too many dimensions: shape=%s, rank=%d, expected=at most %d",
+              format(shape),
+              shape.length,
+              MAX_RANK));
     }
     for (long size : shape) {
       if (size < 0) {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 
 /**
@@ -20,8 +21,11 @@ final class SpaceBuilder {
   SpaceBuilder(long[] shape, int operands) {
     if (operands < 1 || operands > IterationSpace.MAX_OPERANDS) {
       throw new ShapeException(
-          "number of operands: operands=%d, expected=1 to %d"
-              .formatted(operands, IterationSpace.MAX_OPERANDS));
+          String.format(
+              Locale.ROOT,
+              "number of operands: operands=%d, expected=1 to %d",
+              operands,
+              IterationSpace.MAX_OPERANDS));
     }
     // Counting the elements refuses shapes whose positions could not be numbered.
     Shapes.elements(shape);
@@ -147,8 +151,12 @@ final class SpaceBuilder {
 
   private static ShapeException doesNotFit(int k, Layout layout, long[] shape) {
     return new ShapeException(
-        "operand does not broadcast: operand=%d, shape=%s, expected=a shape that broadcasts to %s"
-            .formatted(k, Shapes.format(layout.shape()), Shapes.format(shape)));
+        String.format(
+            Locale.ROOT,
+            "operand does not broadcast: operand=%d, shape=%s, expected=a shape that broadcasts to %s",
+            k,
+            Shapes.format(layout.shape()),
+            Shapes.format(shape)));
   }
 
   /**

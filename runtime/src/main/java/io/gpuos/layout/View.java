@@ -2,6 +2,7 @@ package io.gpuos.layout;
 
 import io.gpuos.error.ShapeException;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * A layout and where its first element lies: the result of looking at the same memory in another
@@ -68,8 +69,14 @@ public record View(Layout layout, long elementOffset) {
     long from = start < 0 ? start + size : start;
     if (length < 0 || from < 0 || from > size || length > size - from) {
       throw new ShapeException(
-          "narrow out of range: start=%d, length=%d, shape=%s, dim=%d, expected=within size %d"
-              .formatted(start, length, Shapes.format(layout.shape()), d, size));
+          String.format(
+              Locale.ROOT,
+              "narrow out of range: start=%d, length=%d, shape=%s, dim=%d, expected=within size %d",
+              start,
+              length,
+              Shapes.format(layout.shape()),
+              d,
+              size));
     }
     return slice(d, from, from + length);
   }
@@ -84,12 +91,13 @@ public record View(Layout layout, long elementOffset) {
     long size = layout.size(d);
     if (index < -size || index >= size) {
       throw new ShapeException(
-          "index out of range: index=%d, shape=%s, dim=%d, expected=%s"
-              .formatted(
-                  index,
-                  Shapes.format(layout.shape()),
-                  d,
-                  size == 0 ? "a dimension that is not empty" : -size + " to " + (size - 1)));
+          String.format(
+              Locale.ROOT,
+              "index out of range: index=%d, shape=%s, dim=%d, expected=%s",
+              index,
+              Shapes.format(layout.shape()),
+              d,
+              size == 0 ? "a dimension that is not empty" : -size + " to " + (size - 1)));
     }
     long at = index < 0 ? index + size : index;
     return with(without(layout.shape(), d), without(layout.strides(), d), at * layout.stride(d));
@@ -114,8 +122,12 @@ public record View(Layout layout, long elementOffset) {
     int rank = layout.rank();
     if (order.length != rank) {
       throw new ShapeException(
-          "permutation of dimensions: order=%s, shape=%s, expected=each of %d dimensions once"
-              .formatted(Arrays.toString(order), Shapes.format(layout.shape()), rank));
+          String.format(
+              Locale.ROOT,
+              "permutation of dimensions: order=%s, shape=%s, expected=each of %d dimensions once",
+              Arrays.toString(order),
+              Shapes.format(layout.shape()),
+              rank));
     }
     Shapes.axes(order, rank);
     long[] shape = new long[rank];

@@ -1,6 +1,7 @@
 package io.gpuos.npy;
 
 import io.gpuos.error.FileFormatException;
+import io.gpuos.file.OutputFiles;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
 import java.lang.foreign.Arena;
@@ -41,16 +42,29 @@ public final class NpyFile {
 
   /**
    * Writes a tensor of any layout, as version 1.0, in the machine's byte order: column-major if it
-   * lies so without gaps and is not row-major, as {@code numpy.save}, otherwise row-major. A reader
-   * sees the old file or the whole new one: it is written aside, in the same directory, and
-   * renamed. A symbolic link is followed. Nothing is left behind on failure.
+   * lies so without gaps and is not row-major, as {@code numpy.save}, otherwise row-major. The file
+   * is written as {@link io.gpuos.file} says of all: a reader sees the old file or the whole new
+   * one, links are followed, devices and pipes are written to, and nothing is left behind on
+   * failure.
    *
    * @param memory host memory
    * @param offset where the layout's first element lies in {@code memory}, in bytes
-   * @throws FileFormatException if the path is not to be written, names something that is not a
-   *     regular file, or the type is BF16, for which the format has no name
+   * @throws FileFormatException if the path is not to be written, or the type is BF16, for which
+   *     the format has no name
    */
   public static void write(Path file, Layout layout, MemorySegment memory, long offset) {
-    new NpyWriter(file, NpyWriter.CHUNK_BYTES).write(layout, memory, offset);
+    try (OutputFiles files = new OutputFiles()) {
+      write(files, file, layout, memory, offset);
+      files.commit();
+    }
+  }
+
+  /**
+   * As {@link #write(Path, Layout, MemorySegment, long)}, together with others: the file appears
+   * when {@code files} are committed.
+   */
+  public static void write(
+      OutputFiles files, Path file, Layout layout, MemorySegment memory, long offset) {
+    new NpyWriter(file, NpyWriter.CHUNK_BYTES).write(files, layout, memory, offset);
   }
 }

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 
 /** Reads one file. */
 final class NpyReader {
@@ -190,7 +191,7 @@ final class NpyReader {
     return NpyErrors.refused(
         "truncated .npy file",
         file,
-        "found=%d bytes of %s".formatted(Math.max(found, 0), part),
+        String.format(Locale.ROOT, "found=%d bytes of %s", Math.max(found, 0), part),
         expected + " bytes");
   }
 
@@ -201,7 +202,8 @@ final class NpyReader {
     StringBuilder text = new StringBuilder();
     for (byte b : bytes) {
       boolean plain = b > 0x20 && b < 0x7f;
-      text.append(plain ? String.valueOf((char) b) : "\\x%02x".formatted(b & 0xff));
+      text.append(
+          plain ? String.valueOf((char) b) : String.format(Locale.ROOT, "\\x%02x", b & 0xff));
     }
     return text.toString();
   }

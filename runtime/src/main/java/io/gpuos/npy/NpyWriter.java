@@ -1,10 +1,8 @@
 package io.gpuos.npy;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.nio.file.StandardCopyOption.ATOMIC_MOVE;
-import static java.nio.file.StandardOpenOption.CREATE_NEW;
-import static java.nio.file.StandardOpenOption.WRITE;
 
+import io.gpuos.file.OutputFiles;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.ElementCopy;
 import io.gpuos.layout.Layout;
@@ -14,11 +12,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.IntStream;
 
 /** Writes one file. */
@@ -37,18 +33,18 @@ final class NpyWriter {
     this.chunkBytes = chunkBytes;
   }
 
-  void write(Layout layout, MemorySegment memory, long offset) {
-    requirePlace(layout.dtype());
-    writeAside(channel -> writeAll(channel, layout, memory, offset), true);
+  void write(OutputFiles files, Layout layout, MemorySegment memory, long offset) {
+    requireForm(layout.dtype());
+    files.write(file, channel -> writeAll(channel, layout, memory, offset));
   }
 
   /** Everything that {@link #write} asks for, up to the last step. */
   void requireWritable(DType dtype) {
-    requirePlace(dtype);
-    writeAside(_ -> {}, false);
+    requireForm(dtype);
+    OutputFiles.requireWritable(file);
   }
 
-  private void requirePlace(DType dtype) {
+  private void requireForm(DType dtype) {
     if (dtype == DType.BF16) {
       throw NpyErrors.refused(
           "element type has no .npy form",
@@ -56,44 +52,10 @@ final class NpyWriter {
           "dtype=BF16",
           "another type; convert the result: cast(x, f32)");
     }
-    if (Files.exists(file) && !Files.isRegularFile(file)) {
-      String found = Files.isDirectory(file) ? "found=a directory" : "found=no regular file";
-      throw NpyErrors.refused("cannot write", file, found, "the path of a .npy file");
-    }
-    Path directory = file.toAbsolutePath().getParent();
-    if (directory == null || !Files.isDirectory(directory)) {
-      throw NpyErrors.refused(
-          "cannot write", file, "found=no such directory", "a path in an existing directory");
-    }
   }
 
-  private interface Contents {
-    void writeTo(FileChannel channel) throws IOException;
-  }
-
-  /** Writes a file beside the target and, if asked for, lets it take the target's place. */
-  private void writeAside(Contents contents, boolean rename) {
-    try {
-      Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
-      String suffix = Long.toUnsignedString(ThreadLocalRandom.current().nextLong(), 36);
-      Path aside = target.resolveSibling(".gpuos-" + suffix + ".tmp");
-      try {
-        try (FileChannel channel = FileChannel.open(aside, CREATE_NEW, WRITE)) {
-          contents.writeTo(channel);
-        }
-        if (rename) {
-          Files.move(aside, target, ATOMIC_MOVE);
-        }
-      } finally {
-        // Gone already if it was renamed.
-        Files.deleteIfExists(aside);
-      }
-    } catch (IOException e) {
-      throw NpyErrors.failed("cannot write", file, e);
-    }
-  }
-
-  private void writeAll(FileChannel channel, Layout layout, MemorySegment memory, long offset)
+  private void writeAll(
+      WritableByteChannel channel, Layout layout, MemorySegment memory, long offset)
       throws IOException {
     boolean fortranOrder = !layout.isContiguous() && isColumnMajor(layout);
     write(channel, preamble(new NpyHeader(layout, ByteOrder.nativeOrder(), fortranOrder)));
@@ -114,7 +76,7 @@ final class NpyWriter {
 
   /** Gathers as many rows of the first dimension at a time as fit a chunk, but at least one. */
   private void writeRows(
-      FileChannel channel, Layout layout, MemorySegment memory, long offset, Arena arena)
+      WritableByteChannel channel, Layout layout, MemorySegment memory, long offset, Arena arena)
       throws IOException {
     long rowBytes = layout.byteSize() / layout.size(0);
     long rows = Math.clamp(chunkBytes / rowBytes, 1, layout.size(0));
@@ -141,7 +103,7 @@ final class NpyWriter {
   }
 
   /** Writes all bytes, in pieces a byte buffer can name. */
-  private void write(FileChannel channel, MemorySegment bytes) throws IOException {
+  private void write(WritableByteChannel channel, MemorySegment bytes) throws IOException {
     for (long at = 0; at < bytes.byteSize(); at += chunkBytes) {
       long length = Math.min(chunkBytes, bytes.byteSize() - at);
       MemorySegment slice = bytes.asSlice(at, length);

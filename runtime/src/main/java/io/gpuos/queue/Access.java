@@ -1,5 +1,7 @@
 package io.gpuos.queue;
 
+import java.util.Locale;
+
 /**
  * The bytes one tensor touches, resolved to regions once and again only after a split. Immutable
  * but for that memo, which the ring's ordering section guards.
@@ -20,8 +22,12 @@ public final class Access {
   public Access(RegionMap map, long begin, long end) {
     if (begin < 0 || end < begin || end > map.bytes()) {
       throw new IllegalArgumentException(
-          "access outside its allocation: begin=%d, end=%d, expected=within %d bytes"
-              .formatted(begin, end, map.bytes()));
+          String.format(
+              Locale.ROOT,
+              "access outside its allocation: begin=%d, end=%d, expected=within %d bytes",
+              begin,
+              end,
+              map.bytes()));
     }
     this.map = map;
     this.begin = begin;

@@ -7,8 +7,8 @@ import java.util.Map;
 
 /**
  * Invocations that are submitted together again and again, with the dependencies among them worked
- * out once and their records written out, but for what depends on the sequence. Immutable; {@link
- * SubmissionRing#submit(AnalysedBatch)} uses it.
+ * out once and their records written out, but for what depends on the sequence. Immutable but for
+ * its end; {@link SubmissionRing#submit(AnalysedBatch)} uses it.
  */
 public final class AnalysedBatch {
 
@@ -25,6 +25,9 @@ public final class AnalysedBatch {
    * {@code after} words included, but with sequence and stamps zero.
    */
   final long[] images;
+
+  /** Not to be submitted any more; guarded by the ring's ordering section. */
+  boolean closed;
 
   private AnalysedBatch(Invocation[] invocations, int records, int sectors) {
     this.invocations = invocations;

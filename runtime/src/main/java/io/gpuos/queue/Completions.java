@@ -9,6 +9,9 @@ import java.util.concurrent.locks.LockSupport;
  * Which tasks are complete, and waiting for them. Waiting spins first, because a task takes
  * microseconds, then sleeps ever longer; it returns as soon as the device has failed. Thread-safe.
  * Whoever still holds a finished task may ask about it at any time, also after {@link #close}.
+ *
+ * <p>{@link #await} goes on waiting when its thread is interrupted, asleep all the same, and leaves
+ * the interrupt pending; {@link #awaitInterruptibly} ends.
  */
 public final class Completions {
 
@@ -54,18 +57,52 @@ public final class Completions {
    * @throws ClosedException if the device was closed before they were complete
    */
   public boolean await(long first, long last, long deadlineNanos) {
+    try (Naps naps = new Naps()) {
+      return await(first, last, deadlineNanos, naps::nap);
+    } catch (InterruptedException impossible) {
+      throw new AssertionError(impossible);
+    }
+  }
+
+  /**
+   * As {@link #await}, but an interrupt ends the wait.
+   *
+   * @throws InterruptedException if the thread is interrupted before or while it waits
+   */
+  public boolean awaitInterruptibly(long first, long last, long deadlineNanos)
+      throws InterruptedException {
+    return await(
+        first,
+        last,
+        deadlineNanos,
+        (blocker, nanos) -> {
+          LockSupport.parkNanos(blocker, nanos);
+          if (Thread.interrupted()) {
+            throw new InterruptedException();
+          }
+        });
+  }
+
+  /** How a wait sleeps. */
+  private interface Sleep {
+    void nap(Object blocker, long nanos) throws InterruptedException;
+  }
+
+  private boolean await(long first, long last, long deadlineNanos, Sleep sleep)
+      throws InterruptedException {
     for (long sequence = last; sequence - first >= 0; sequence--) {
       if (through() - last >= 0) {
         return true;
       }
-      if (!awaitOne(sequence, deadlineNanos)) {
+      if (!awaitOne(sequence, deadlineNanos, sleep)) {
         return false;
       }
     }
     return true;
   }
 
-  private boolean awaitOne(long sequence, long deadlineNanos) {
+  private boolean awaitOne(long sequence, long deadlineNanos, Sleep sleep)
+      throws InterruptedException {
     for (int spins = 0; spins < SPINS; spins++) {
       if (isComplete(sequence)) {
         return true;
@@ -79,11 +116,12 @@ public final class Completions {
       }
       Thread.onSpinWait();
     }
-    return awaitPatiently(sequence, deadlineNanos);
+    return awaitPatiently(sequence, deadlineNanos, sleep);
   }
 
-  private boolean awaitPatiently(long sequence, long deadlineNanos) {
-    long sleep = SHORTEST_SLEEP_NANOS;
+  private boolean awaitPatiently(long sequence, long deadlineNanos, Sleep sleep)
+      throws InterruptedException {
+    long nanos = SHORTEST_SLEEP_NANOS;
     for (int rounds = 0; !isComplete(sequence); rounds++) {
       throwIfFailed();
       if (closed) {
@@ -98,8 +136,8 @@ public final class Completions {
       if (rounds < YIELDS) {
         Thread.yield();
       } else {
-        LockSupport.parkNanos(this, sleep);
-        sleep = Math.min(2 * sleep, LONGEST_SLEEP_NANOS);
+        sleep.nap(this, nanos);
+        nanos = Math.min(2 * nanos, LONGEST_SLEEP_NANOS);
       }
     }
     return true;

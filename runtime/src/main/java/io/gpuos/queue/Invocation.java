@@ -2,10 +2,12 @@ package io.gpuos.queue;
 
 import io.gpuos.abi.TaskRecord;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * An operator bound to its operands, ready to be submitted any number of times: everything a record
- * holds except its sequence and its dependencies. Immutable and thread-safe.
+ * holds except its sequence and its dependencies. Thread-safe; what changes is guarded by the
+ * ring's ordering section.
  *
  * <p>Large work is cut into tiles of {@code tilePositions} positions; each tile is one record, and
  * all tiles of one submission have consecutive sequences.
@@ -37,6 +39,12 @@ public final class Invocation {
   /** Whether every operand is one region; set by {@link #resolve}. */
   boolean simple;
 
+  @SuppressWarnings("unused") // by the collector, see Builder.space
+  private final Object spaceHolder;
+
+  /** Not to be submitted any more; see {@link SubmissionRing#close(Invocation[])}. */
+  boolean closed;
+
   private boolean everResolved;
   private final long positions;
   private final int tilePositions;
@@ -48,6 +56,7 @@ public final class Invocation {
 
   private Invocation(Builder builder) {
     operator = builder.operator;
+    spaceHolder = builder.spaceHolder;
     linear = builder.linear;
     positionsPerFirst = builder.positionsPerFirst;
     reads = builder.reads;
@@ -199,6 +208,7 @@ public final class Invocation {
     private final int[] strideBytes = new int[TaskRecord.MAX_OPERANDS];
     private int operandCount;
     private int space;
+    private Object spaceHolder;
     private boolean linear = true;
     private int positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST;
     private Access[] reads = NONE;
@@ -210,9 +220,15 @@ public final class Invocation {
       this.positions = positions;
     }
 
-    /** The operands are not linear: positions go through interned space {@code number}. */
-    public Builder space(int number) {
+    /**
+     * The operands are not linear: positions go through interned space {@code number}.
+     *
+     * @param holder kept as long as the invocation, and in use until a submission has its
+     *     sequences; what keeps the number from being given to another space
+     */
+    public Builder space(int number, Object holder) {
       space = number;
+      spaceHolder = holder;
       linear = false;
       return this;
     }
@@ -254,8 +270,13 @@ public final class Invocation {
           || tilePositions % positionsPerFirst != 0
           || positions / positionsPerFirst > 0xffffffffL) {
         throw new IllegalArgumentException(
-            "tile: positions=%d of %d, expected=a multiple of %d up to %d"
-                .formatted(tilePositions, positions, positionsPerFirst, MAX_TILE));
+            String.format(
+                Locale.ROOT,
+                "tile: positions=%d of %d, expected=a multiple of %d up to %d",
+                tilePositions,
+                positions,
+                positionsPerFirst,
+                MAX_TILE));
       }
       this.tilePositions = tilePositions;
       return this;

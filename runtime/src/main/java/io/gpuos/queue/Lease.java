@@ -153,11 +153,13 @@ public final class Lease implements AutoCloseable {
   /** Waits until the workers of the last launch have written that they park; false at the limit. */
   public boolean awaitParked(Duration limit) {
     long deadline = System.nanoTime() + limit.toNanos();
-    while (!parked()) {
-      if (System.nanoTime() - deadline > 0) {
-        return false;
+    try (Naps naps = new Naps()) {
+      while (!parked()) {
+        if (System.nanoTime() - deadline > 0) {
+          return false;
+        }
+        naps.nap(this, 10_000);
       }
-      LockSupport.parkNanos(10_000);
     }
     return true;
   }

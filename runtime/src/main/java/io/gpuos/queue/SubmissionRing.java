@@ -6,7 +6,7 @@ import io.gpuos.error.RingFullException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
-import java.util.concurrent.locks.LockSupport;
+import java.util.Locale;
 
 /**
  * The host's side of the submission ring. Any number of threads submit; results equal sequential
@@ -19,7 +19,7 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class SubmissionRing {
 
-  /** Invocations that {@link #submitAll} submits in one stay in the ordering section. */
+  /** Invocations of a batch that {@link #submitAll} submits in one stay in the section. */
   private static final int GROUP = 32;
 
   /** Invocations of an analysed batch between two looks whether the workers are awake. */
@@ -49,7 +49,7 @@ public final class SubmissionRing {
   }
 
   private final RingMemory memory;
-  private final SharedWords records;
+  private final RecordWriter writer;
   private final Lease lease;
   private final Completions completions;
   private final long fullWaitNanos;
@@ -79,7 +79,7 @@ public final class SubmissionRing {
   public SubmissionRing(
       RingMemory memory, Lease lease, Completions completions, Duration fullWait) {
     this.memory = memory;
-    this.records = memory.records();
+    this.writer = new RecordWriter(memory);
     this.lease = lease;
     this.completions = completions;
     this.fullWaitNanos = fullWait.toNanos();
@@ -92,6 +92,18 @@ public final class SubmissionRing {
   /** The next sequence to be taken. */
   public long tail() {
     return (long) TAIL.getAcquire(this);
+  }
+
+  /**
+   * Sequence of the last task so far. Unlike {@link #tail}, once nobody is between finding an
+   * invocation open and taking its sequences: whatever refers to something unreachable is at most
+   * this old.
+   */
+  public long lastSequence() {
+    enter();
+    long last = tail - 1;
+    leave();
+    return last;
   }
 
   /** Whether some submitted task is not complete. */
@@ -109,7 +121,7 @@ public final class SubmissionRing {
    *
    * @return sequence of its last tile
    * @throws RingFullException if there is no room within the configured wait
-   * @throws ClosedException if the ring is closed
+   * @throws ClosedException if the ring or the invocation is closed
    * @throws io.gpuos.error.DeviceFaultException if the device has failed
    */
   public long submit(Invocation invocation) {
@@ -124,7 +136,7 @@ public final class SubmissionRing {
    * Submits {@code invocation} if the ring has room; otherwise changes nothing.
    *
    * @return whether it was submitted
-   * @throws ClosedException if the ring is closed
+   * @throws ClosedException if the ring or the invocation is closed
    */
   public boolean trySubmit(Invocation invocation) {
     int tiles = invocation.tiles;
@@ -140,6 +152,7 @@ public final class SubmissionRing {
    *
    * @param tiles sum of the invocations' tiles
    * @return sequence of the last tile of the last one
+   * @throws ClosedException if the ring or an invocation is closed
    */
   public long submit(Invocation[] invocations, int tiles) {
     if (!enterWithRoom(tiles)) {
@@ -163,6 +176,7 @@ public final class SubmissionRing {
     int after0;
     int after1;
     try {
+      requireOpen(invocation.closed);
       register(invocation, first, first + tiles - 1);
       // Distances for the first tile; each further tile is one further away from them.
       after0 = dependencies.after0(first);
@@ -179,6 +193,9 @@ public final class SubmissionRing {
   /** Called inside the ordering section, which it keeps until all records are written. */
   private long submitEntered(Invocation[] invocations) {
     try {
+      for (Invocation invocation : invocations) {
+        requireOpen(invocation.closed);
+      }
       return submitRange(invocations, 0, invocations.length);
     } finally {
       leave();
@@ -192,17 +209,19 @@ public final class SubmissionRing {
    * Otherwise as {@link #submitAll}.
    *
    * @return sequence of the last tile of the last invocation
+   * @throws ClosedException if the ring or the batch is closed; what was submitted before stays
+   *     submitted
    */
   public long submit(AnalysedBatch batch) {
     if (batch.records > memory.capacity()) {
-      return submitAll(batch.invocations);
+      return submitAll(batch);
     }
     enterOpen();
     long first = tail;
     completedThrough = completions.through();
-    if (first - 1 - completedThrough > 0) {
+    if (batch.closed || first - 1 - completedThrough > 0) {
       leave();
-      return submitAll(batch.invocations);
+      return submitAll(batch);
     }
     unregistered = batch;
     unregisteredFirst = first;
@@ -220,7 +239,8 @@ public final class SubmissionRing {
         int end = Math.min(written + WAKE_EVERY, records);
         for (; written < end; written++) {
           int at = written * batch.stride;
-          writeImage(batch.images, at, first + written, batch.images[at + 1], written == end - 1);
+          writer.writeImage(
+              batch.images, at, first + written, batch.images[at + 1], written == end - 1);
         }
         // Between groups, so that parked workers start while the rest is being written.
         lease.wake();
@@ -229,37 +249,10 @@ public final class SubmissionRing {
       if (written < records) {
         for (; written < records; written++) {
           // Nothing to run, but the same tasks to wait for, see bury().
-          writeImage(batch.images, written * batch.stride, first + written, 0, true);
+          writer.writeImage(batch.images, written * batch.stride, first + written, 0, true);
         }
         lease.wake();
       }
-    }
-  }
-
-  /**
-   * Writes a record that is complete but for sequence and stamps; each sector's stamp last.
-   *
-   * @param what operator and space
-   */
-  private void writeImage(long[] images, int at, long sequence, long what, boolean fenced) {
-    long slot = memory.slot(sequence);
-    long stamp = sequence & 0xffffffffL;
-    long flags = images[at + 2];
-    for (int sector = (int) (flags >>> 32 + TaskRecord.SECTORS_SHIFT); sector > 0; sector--) {
-      long target = slot + sector * TaskRecord.SECTOR_BYTES;
-      int source = at + sector * TaskRecord.SECTOR_BYTES / Long.BYTES;
-      records.putLongPlain(target + 8, images[source + 1]);
-      records.putLongPlain(target + 16, images[source + 2]);
-      records.putLongPlain(target + 24, images[source + 3]);
-      records.putLongRelease(target, images[source] | stamp);
-    }
-    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, what);
-    records.putLongPlain(slot + TaskRecord.COUNT, flags);
-    records.putLongPlain(slot + TaskRecord.operand(0), images[at + 3]);
-    if (fenced) {
-      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
-    } else {
-      records.putLongRelease(slot + TaskRecord.SEQUENCE, sequence);
     }
   }
 
@@ -298,7 +291,7 @@ public final class SubmissionRing {
   }
 
   /**
-   * Submits many invocations in order, a few dozen at a time: cheaper than one by one, because a
+   * Submits a batch in order, a few dozen invocations at a time: cheaper than one by one, because a
    * group shares the ordering section and the fence. Tasks of other threads may come between
    * groups.
    *
@@ -306,7 +299,8 @@ public final class SubmissionRing {
    * @throws RingFullException if there is no room within the configured wait; what was submitted
    *     before stays submitted
    */
-  public long submitAll(Invocation[] invocations) {
+  private long submitAll(AnalysedBatch batch) {
+    Invocation[] invocations = batch.invocations;
     long last = beforeAll();
     for (int from = 0; from < invocations.length; ) {
       int to = from;
@@ -320,6 +314,7 @@ public final class SubmissionRing {
         awaitRoom(tiles);
       }
       try {
+        requireOpen(batch.closed);
         last = submitRange(invocations, from, to);
       } finally {
         leave();
@@ -335,13 +330,13 @@ public final class SubmissionRing {
     int tiles = invocation.tiles;
     int written = 0;
     try {
-      write(invocation, invocation.image, 0, first, after0, after1, fenced && tiles == 1);
+      writer.write(invocation, invocation.image, 0, first, after0, after1, fenced && tiles == 1);
       written = 1;
       if (tiles > 1) {
         long[][] images = invocation.tileImages();
         for (; written < tiles; written++) {
           boolean last = written == tiles - 1;
-          write(
+          writer.write(
               invocation,
               images[written],
               written,
@@ -396,72 +391,13 @@ public final class SubmissionRing {
   }
 
   /**
-   * Writes one record: each sector's words before its stamp, the sequence last.
-   *
-   * @param image the tile's record, without stamps and dependencies
-   * @param after0 dependencies of the first tile; this one is {@code tile} further away from them
-   * @param fenced whether a full fence follows the publication
-   */
-  private void write(
-      Invocation invocation,
-      long[] image,
-      int tile,
-      long sequence,
-      int after0,
-      int after1,
-      boolean fenced) {
-    long slot = memory.slot(sequence);
-    long stamp = sequence & 0xffffffffL;
-    int sectors = invocation.sectors;
-    if (after0 != 0) {
-      sectors = Math.max(sectors, after1 != 0 ? 2 : 1);
-    }
-    if (sectors >= 1) {
-      if (sectors >= 2) {
-        if (sectors >= 3) {
-          putOperands(slot + TaskRecord.STAMP_3, image, 13);
-          long position = (long) invocation.first(tile) << 32;
-          records.putLongRelease(slot + TaskRecord.STAMP_3, position | stamp);
-        }
-        putOperands(slot + TaskRecord.STAMP_2, image, 9);
-        records.putLongRelease(slot + TaskRecord.STAMP_2, shifted(after1, tile) << 32 | stamp);
-      }
-      putOperands(slot + TaskRecord.STAMP_1, image, 5);
-      records.putLongRelease(slot + TaskRecord.STAMP_1, shifted(after0, tile) << 32 | stamp);
-    }
-    long flags = (long) sectors << TaskRecord.SECTORS_SHIFT + 32;
-    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, image[1]);
-    records.putLongPlain(slot + TaskRecord.COUNT, image[2] | flags);
-    records.putLongPlain(slot + TaskRecord.operand(0), image[3]);
-    if (fenced) {
-      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
-    } else {
-      records.putLongRelease(slot + TaskRecord.SEQUENCE, sequence);
-    }
-  }
-
-  /** The three operands of a sector, which follow its stamp; none if only dependencies need it. */
-  private void putOperands(long sector, long[] image, int word) {
-    if (word >= image.length) {
-      return;
-    }
-    records.putLongPlain(sector + 8, image[word]);
-    records.putLongPlain(sector + 16, image[word + 1]);
-    records.putLongPlain(sector + 24, image[word + 2]);
-  }
-
-  private static long shifted(int after, int tile) {
-    return after == 0 ? 0 : Integer.toUnsignedLong(after + tile * 0x10001);
-  }
-
-  /**
    * Publishes records that do nothing for the tiles from {@code tile} on, so that what was claimed
    * is also completed. They still wait for what the tiles would have waited for: later tasks rely
    * on them for the order behind those.
    */
   private void bury(Invocation invocation, int tile, long first, int after0, int after1) {
     for (int k = tile; k < invocation.tiles; k++) {
-      write(invocation, NOTHING, k, first + k, after0, after1, true);
+      writer.write(invocation, NOTHING, k, first + k, after0, after1, true);
     }
     lease.wake();
   }
@@ -520,18 +456,24 @@ public final class SubmissionRing {
 
   private void awaitRoom(int tiles) {
     long deadline = System.nanoTime() + fullWaitNanos;
-    for (int rounds = 0; !enterWithRoom(tiles); rounds++) {
-      completions.throwIfFailed();
-      lease.wake();
-      if (rounds < 1000) {
-        Thread.onSpinWait();
-      } else {
-        LockSupport.parkNanos(this, 20_000);
-      }
-      if (System.nanoTime() - deadline > 0) {
-        throw new RingFullException(
-            "ring full: capacity=%d, waited_ms=%d, expected=room for %d; wait for results or open the runtime with a larger ring"
-                .formatted(memory.capacity(), fullWaitNanos / 1_000_000, tiles));
+    try (Naps naps = new Naps()) {
+      for (int rounds = 0; !enterWithRoom(tiles); rounds++) {
+        completions.throwIfFailed();
+        lease.wake();
+        if (rounds < 1000) {
+          Thread.onSpinWait();
+        } else {
+          naps.nap(this, 20_000);
+        }
+        if (System.nanoTime() - deadline > 0) {
+          throw new RingFullException(
+              String.format(
+                  Locale.ROOT,
+                  "ring full: capacity=%d, waited_ms=%d, expected=room for %d; wait for results or open the runtime with a larger ring",
+                  memory.capacity(),
+                  fullWaitNanos / 1_000_000,
+                  tiles));
+        }
       }
     }
   }
@@ -590,6 +532,34 @@ public final class SubmissionRing {
     long from = completions.through() + 1;
     long last = tail() - 1;
     return from - last > 0 || completions.await(from, last, deadlineNanos);
+  }
+
+  /**
+   * Refuses every later submission of {@code invocations} by themselves; batches that hold them
+   * have their own end. Whoever submits meanwhile has registered its tasks when this returns, or is
+   * refused: the memory that the invocations name may then be given back.
+   */
+  public void close(Invocation[] invocations) {
+    enter();
+    for (Invocation invocation : invocations) {
+      invocation.closed = true;
+    }
+    leave();
+  }
+
+  /** Refuses every later submission of {@code batch}; as {@link #close(Invocation[])}. */
+  public void close(AnalysedBatch batch) {
+    enter();
+    batch.closed = true;
+    leave();
+  }
+
+  /** Inside the ordering section, which decides between a submission and an end. */
+  private static void requireOpen(boolean ended) {
+    if (ended) {
+      throw new ClosedException(
+          "call or batch closed: submitted=after close, expected=an open one");
+    }
   }
 
   /** Refuses every later submission. Tasks already submitted are still completed. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -39,9 +40,13 @@ class CudaHeaderTest {
   void shouldAssertSizeAndEveryOffsetOfEveryRecord() {
     String header = CudaHeader.render();
     for (Record record : RecordTest.all()) {
-      assertTrue(header.contains("sizeof(%s) == %d".formatted(record.name(), record.bytes())));
+      assertTrue(
+          header.contains(
+              String.format(Locale.ROOT, "sizeof(%s) == %d", record.name(), record.bytes())));
       for (Field field : record.fields()) {
-        String assertion = "(%s, %s) == %d,".formatted(record.name(), field.name(), field.offset());
+        String assertion =
+            String.format(
+                Locale.ROOT, "(%s, %s) == %d,", record.name(), field.name(), field.offset());
         assertTrue(header.contains(assertion), assertion);
       }
     }

@@ -154,7 +154,9 @@ public final class DeviceCheckSources {
               .formatted(reduction.reducer().functionName(), literal(reduction.parameter()), value);
     }
     String run =
-        index < 0 ? "nullptr, 0" : "run_chunk_%d, %d".formatted(index / CHUNK, index % CHUNK);
+        index < 0
+            ? "nullptr, 0"
+            : String.format(Locale.ROOT, "run_chunk_%d, %d", index / CHUNK, index % CHUNK);
     String reference = check(name) == Check.WITHOUT_REFERENCE ? "nullptr" : "reference_" + name;
     return "{\"%s\", %s, %s, %s, %s, %s}"
         .formatted(name, run, operands, reference, fold, program(kernel));
@@ -173,7 +175,7 @@ public final class DeviceCheckSources {
         };
     return LongStream.generate(words::get)
         .limit(words.remaining())
-        .mapToObj(word -> "0x%xull".formatted(word))
+        .mapToObj(word -> String.format(Locale.ROOT, "0x%xull", word))
         .collect(Collectors.joining(", ", "{", "}"));
   }
 
@@ -186,26 +188,33 @@ public final class DeviceCheckSources {
     out.append("static void reference_").append(name).append("(const Cell* in, Cell* out) {\n");
     for (int i = 0; i < kernel.nodes().size(); i++) {
       Node node = kernel.nodes().get(i);
-      out.append("  const %s v%d = %s;\n".formatted(type(node.type()), i, value(kernel, node)));
+      out.append(
+          String.format(
+              Locale.ROOT, "  const %s v%d = %s;\n", type(node.type()), i, value(kernel, node)));
     }
     switch (kernel) {
       case Kernel.Elementwise elementwise ->
           elementwise
               .stores()
               .forEach(
-                  s -> out.append("  out[%d] = Cell(v%d);\n".formatted(s.operand(), s.node())));
+                  s ->
+                      out.append(
+                          String.format(
+                              Locale.ROOT, "  out[%d] = Cell(v%d);\n", s.operand(), s.node())));
       case Kernel.Reduction reduction ->
-          out.append("  out[0] = Cell(v%d);\n".formatted(reduction.value()));
+          out.append(String.format(Locale.ROOT, "  out[0] = Cell(v%d);\n", reduction.value()));
     }
     out.append("}\n\n");
   }
 
   private static String value(Kernel kernel, Node node) {
     return switch (node) {
-      case Node.Load load -> "in[%d].%s".formatted(load.operand(), member(load.type()));
+      case Node.Load load ->
+          String.format(Locale.ROOT, "in[%d].%s", load.operand(), member(load.type()));
       case Node.Constant constant -> constant(constant);
       case Node.Convert convert ->
-          "ref::convert<Type::%s>(v%d)".formatted(convert.type(), convert.argument());
+          String.format(
+              Locale.ROOT, "ref::convert<Type::%s>(v%d)", convert.type(), convert.argument());
       case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
       case Node.Apply apply -> {
         DType type = kernel.nodes().get(apply.arguments().getLast()).type();
@@ -225,7 +234,7 @@ public final class DeviceCheckSources {
   private static String constant(Node.Constant constant) {
     return constant.type().isFloating()
         ? literal(Double.longBitsToDouble(constant.bits()))
-        : "(%s)0x%xull".formatted(type(constant.type()), constant.bits());
+        : String.format(Locale.ROOT, "(%s)0x%xull", type(constant.type()), constant.bits());
   }
 
   private static String literal(double value) {

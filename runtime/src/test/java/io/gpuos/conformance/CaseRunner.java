@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -33,8 +34,13 @@ final class CaseRunner {
 
     @Override
     public String toString() {
-      return "cases=%d, refused=%d, elements compared=%d, undecidable=%d"
-          .formatted(cases, refused, compared, unknown);
+      return String.format(
+          Locale.ROOT,
+          "cases=%d, refused=%d, elements compared=%d, undecidable=%d",
+          cases,
+          refused,
+          compared,
+          unknown);
     }
   }
 

@@ -28,7 +28,10 @@ abstract class DeviceConformance
         ErrorConformance,
         MemoryConformance,
         LiveConformance,
-        LiveThreadConformance {
+        LiveThreadConformance,
+        LifetimeConformance,
+        TransferConformance,
+        WaitConformance {
 
   private final String device;
   private Gpuos shared;

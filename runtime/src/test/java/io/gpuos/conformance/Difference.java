@@ -3,6 +3,7 @@ package io.gpuos.conformance;
 import io.gpuos.ir.Oracle;
 import io.gpuos.ir.OracleTensor;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
 
 /** Compares a result with what the oracle allows. */
@@ -33,8 +34,14 @@ final class Difference {
       tally.compared++;
       if (!isWithin(value, actual, i, error)) {
         return Optional.of(
-            "%s: element %d is %s, expected %s +- %s"
-                .formatted(name, i, text(actual, i), text(value, i), error));
+            String.format(
+                Locale.ROOT,
+                "%s: element %d is %s, expected %s +- %s",
+                name,
+                i,
+                text(actual, i),
+                text(value, i),
+                error));
       }
     }
     return Optional.empty();

@@ -34,6 +34,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -370,7 +371,7 @@ interface ErrorConformance extends Target {
     StringBuilder text = new StringBuilder();
     String name = "a";
     for (int i = 0; i < length; i++) {
-      text.append("y%d = %s - max(%s);".formatted(i, name, name));
+      text.append(String.format(Locale.ROOT, "y%d = %s - max(%s);", i, name, name));
       name = "y" + i;
     }
     return text + name;

@@ -5,6 +5,7 @@ import io.gpuos.ir.OracleTensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
@@ -65,7 +66,8 @@ record ExpressionCase(
   public String toString() {
     StringBuilder text = new StringBuilder();
     for (int i = 0; i < outputs.size(); i++) {
-      text.append("  output %d: %s -> %s%n".formatted(i, outputs.get(i), targets.get(i)));
+      text.append(
+          String.format(Locale.ROOT, "  output %d: %s -> %s%n", i, outputs.get(i), targets.get(i)));
     }
     inputs.forEach((name, tensor) -> text.append("  %s = %s%n".formatted(name, tensor)));
     return text.toString();

@@ -9,7 +9,9 @@ import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
 import io.gpuos.ir.Expr;
+import io.gpuos.layout.DType;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -48,6 +50,50 @@ interface ExpressionConformance extends Target {
         () -> "the test tests too little: " + tally);
   }
 
+  /** One rule for host memory and operators: what a tensor is made of, a cast gives too. */
+  @Test
+  default void shouldConvertAsTheHostDoes() {
+    Gpuos gpu = renewed();
+    double[] values = {
+      0.9, -0.9, 300, -300, 40_000.5, 3e9, -3e9, 1e20, -1e300, Double.NaN, Double.POSITIVE_INFINITY
+    };
+    try (Tensor wide = gpu.tensor(values);
+        Tensor narrow = gpu.tensor(DType.F32, values)) {
+      for (DType type : List.of(DType.I64, DType.I32, DType.I16, DType.I8, DType.U8, DType.BOOL)) {
+        String name = type.name().toLowerCase(Locale.ROOT);
+        try (Tensor host = gpu.tensor(type, values);
+            Tensor cast = gpu.run(Operator.of("cast(x, " + name + ")"), wide);
+            Tensor fromNarrow = gpu.run(Operator.of("cast(x, " + name + ")"), narrow)) {
+          assertArrayEquals(host.toLongs(), cast.toLongs(), type::name);
+          assertArrayEquals(host.toLongs(), fromNarrow.toLongs(), type::name);
+        }
+      }
+    }
+  }
+
+  /**
+   * As PyTorch: a literal takes the type of the tensor it meets, and float32 where it meets none.
+   */
+  @Test
+  default void shouldKeepTheDigitsOfLiterals() {
+    Gpuos gpu = renewed();
+    try (Tensor a = gpu.tensor(new double[] {1}, 1)) {
+      assertEquals(0.1, one(gpu, "0.1 * a", a));
+      assertEquals(0.1 + 0.2, one(gpu, "(0.1 + 0.2) * a", a));
+      assertEquals((double) 0.1f, one(gpu, "where(a > 0, 0.1, 0.2) * a", a));
+      assertEquals(0.1, one(gpu, "where(a > 0, 0.1, a) * a", a));
+      assertEquals(0.1, one(gpu, "where(a > 0, cast(0.1, f64), 0.2) * a", a));
+      assertEquals((double) 0.1f, one(gpu, "a * norm(0.1)", a));
+      assertEquals(0.1, one(gpu, "a * norm(cast(0.1, f64))", a));
+    }
+  }
+
+  private static double one(Gpuos gpu, String expression, Tensor a) {
+    try (Tensor result = gpu.run(Operator.of(expression), a)) {
+      return result.toDoubles()[0];
+    }
+  }
+
   /** More than one kernel can read or write. */
   @Test
   default void shouldTakeManyInputsAndGiveManyOutputs() {
@@ -59,7 +105,7 @@ interface ExpressionConformance extends Target {
     for (int i = 0; i < count; i++) {
       inputs[i] = gpu.tensor(new long[] {i, 1});
       sum.append(i == 0 ? "" : " + x" + i);
-      shifted.append(", x%d * 2 + x%d".formatted(i, (i + 7) % count));
+      shifted.append(String.format(Locale.ROOT, ", x%d * 2 + x%d", i, (i + 7) % count));
     }
     List<Tensor> outputs = gpu.submit(Operator.of(sum.toString() + shifted), inputs).results();
     assertEquals(1 + count, outputs.size());
@@ -108,7 +154,13 @@ interface ExpressionConformance extends Target {
   }
 
   private static String describe(Gpuos gpu, int number, ExpressionCase test, String problem) {
-    return "%s%n  device=%s, seed=%d, case=%d%n%s"
-        .formatted(problem, gpu.device().name(), Settings.seed(), number, test);
+    return String.format(
+        Locale.ROOT,
+        "%s%n  device=%s, seed=%d, case=%d%n%s",
+        problem,
+        gpu.device().name(),
+        Settings.seed(),
+        number,
+        test);
   }
 }

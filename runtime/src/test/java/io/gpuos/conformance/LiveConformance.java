@@ -93,6 +93,8 @@ interface LiveConformance extends Target {
         call.run();
         assertArrayEquals(new long[] {2, 3, 4}, y.toLongs());
         batch.submit();
+        // What is under way may run the next generation too.
+        gpu.synchronize();
         gpu.inject("step", "x * 100");
         batch.submit();
         assertArrayEquals(new long[] {102, 203, 304}, total.toLongs());

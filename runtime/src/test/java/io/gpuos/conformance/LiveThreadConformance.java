@@ -18,6 +18,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -88,7 +89,8 @@ interface LiveThreadConformance extends Target {
         float value = values[0];
         assertTrue(
             value >= least && value <= most && value == (int) value,
-            () -> "generation=%s, expected=%d to %d".formatted(value, least, most));
+            () ->
+                String.format(Locale.ROOT, "generation=%s, expected=%d to %d", value, least, most));
         for (float other : values) {
           assertEquals(value, other, "two generations in one task");
         }

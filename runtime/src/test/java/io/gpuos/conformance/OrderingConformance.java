@@ -18,6 +18,7 @@ import io.gpuos.layout.DType;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
@@ -59,8 +60,14 @@ interface OrderingConformance extends Target {
     String difference = expected.difference(ProgramRunner.allAtOnce(gpu, program, seed));
     if (!difference.isEmpty()) {
       fail(
-          "%s%n  device=%s, workers=%d, seed=%d%n%s"
-              .formatted(difference, gpu.device().name(), gpu.device().workers(), seed, program));
+          String.format(
+              Locale.ROOT,
+              "%s%n  device=%s, workers=%d, seed=%d%n%s",
+              difference,
+              gpu.device().name(),
+              gpu.device().workers(),
+              seed,
+              program));
     }
   }
 

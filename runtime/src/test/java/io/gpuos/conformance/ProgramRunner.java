@@ -1,5 +1,6 @@
 package io.gpuos.conformance;
 
+import io.gpuos.Batch;
 import io.gpuos.Call;
 import io.gpuos.Gpuos;
 import io.gpuos.conformance.RandomProgram.Step;
@@ -7,6 +8,7 @@ import io.gpuos.ir.OracleTensor;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -29,8 +31,14 @@ final class ProgramRunner {
       for (int i = 0; i < a.size(); i++) {
         for (int k = 0; k < a.get(i).count(); k++) {
           if (Double.compare(a.get(i).doubleAt(k), b.get(i).doubleAt(k)) != 0) {
-            return "%s %d: element %d is %s, one by one it is %s"
-                .formatted(what, i, k, b.get(i).doubleAt(k), a.get(i).doubleAt(k));
+            return String.format(
+                Locale.ROOT,
+                "%s %d: element %d is %s, one by one it is %s",
+                what,
+                i,
+                k,
+                b.get(i).doubleAt(k),
+                a.get(i).doubleAt(k));
           }
         }
       }
@@ -84,7 +92,9 @@ final class ProgramRunner {
           if (random.nextBoolean()) {
             gpu.synchronize(); // with nothing outstanding, batches take a short cut
           }
-          gpu.batch(group).submit();
+          try (Batch batch = gpu.batch(group)) {
+            batch.submit();
+          }
           i += group.size();
           continue;
         }

@@ -10,6 +10,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
@@ -225,10 +226,17 @@ final class RandomProgram {
       text.append(
           switch (steps.get(i)) {
             case Step.Compute(Operator operator, List<Integer> outputs, List<Integer> inputs) ->
-                "  %d: %s := %s of %s%n"
-                    .formatted(i, describe(outputs), operator, describe(inputs));
-            case Step.Read(int view) -> "  %d: read %s%n".formatted(i, windows.get(view));
-            case Step.Write(int view, int _) -> "  %d: write %s%n".formatted(i, windows.get(view));
+                String.format(
+                    Locale.ROOT,
+                    "  %d: %s := %s of %s%n",
+                    i,
+                    describe(outputs),
+                    operator,
+                    describe(inputs));
+            case Step.Read(int view) ->
+                String.format(Locale.ROOT, "  %d: read %s%n", i, windows.get(view));
+            case Step.Write(int view, int _) ->
+                String.format(Locale.ROOT, "  %d: write %s%n", i, windows.get(view));
           });
     }
     return text.toString();

@@ -132,8 +132,12 @@ final class ResultListener implements TestExecutionListener {
         .filter(result -> result.status() == Status.FAILED)
         .forEach(result -> text.append("failed: ").append(result.name()).append('\n'));
     return text.append(
-            "conformance: passed=%d, failed=%d, skipped=%d%n"
-                .formatted(passed(), failed(), count(Status.SKIPPED)))
+            String.format(
+                Locale.ROOT,
+                "conformance: passed=%d, failed=%d, skipped=%d%n",
+                passed(),
+                failed(),
+                count(Status.SKIPPED)))
         .toString();
   }
 
@@ -174,7 +178,9 @@ final class ResultListener implements TestExecutionListener {
         case '"' -> quoted.append("\\\"");
         case '\\' -> quoted.append("\\\\");
         case '\n' -> quoted.append("\\n");
-        default -> quoted.append(c < ' ' ? "\\u%04x".formatted((int) c) : Character.toString(c));
+        default ->
+            quoted.append(
+                c < ' ' ? String.format(Locale.ROOT, "\\u%04x", (int) c) : Character.toString(c));
       }
     }
     return quoted.append('"').toString();

@@ -15,6 +15,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -81,7 +82,9 @@ interface ThreadConformance extends Target {
             });
         assertTrue(
             Arrays.stream(counter.toLongs()).allMatch(count -> count == THREADS * 150),
-            () -> "workers=%d: %s".formatted(workers, Arrays.toString(counter.toLongs())));
+            () ->
+                String.format(
+                    Locale.ROOT, "workers=%d: %s", workers, Arrays.toString(counter.toLongs())));
       }
     }
   }

@@ -162,6 +162,30 @@ class MemoryPoolTest {
   }
 
   @Test
+  void shouldNotSayHowMuchThereIsIfNobodyKnows() {
+    MemoryPool.SlabSource none =
+        new MemoryPool.SlabSource() {
+          @Override
+          public long allocate(long bytes) {
+            return 0;
+          }
+
+          @Override
+          public void free(long address) {}
+
+          @Override
+          public long available() {
+            return -1;
+          }
+        };
+    try (MemoryPool empty = new MemoryPool(none, ring, "test")) {
+      OutOfMemoryException out =
+          assertThrows(OutOfMemoryException.class, () -> empty.allocate(1000));
+      assertTrue(out.getMessage().contains("available=unknown"), out::getMessage);
+    }
+  }
+
+  @Test
   void shouldRefuseSizesThatCannotBeRounded() {
     for (long bytes : new long[] {Long.MAX_VALUE, Long.MAX_VALUE - 254, Long.MAX_VALUE - 256}) {
       slabs.limit = 1 << 20;

@@ -59,6 +59,21 @@ class CacheDirectoryTest {
   }
 
   @Test
+  void shouldSayWhyWhereASettingIsNoPath() {
+    String none = home + "/n\0ne";
+    variables.put("HOME", home.toString());
+    variables.put("XDG_CACHE_HOME", none);
+    assertEquals(Optional.of(home.resolve(".cache/gpuos")), locate().path());
+    for (String variable : new String[] {"HOME", "GPUOS_CACHE"}) {
+      variables.put(variable, none);
+      assertEquals(Optional.empty(), locate().path());
+      assertTrue(
+          locate().reason().startsWith("not a path in this locale: " + variable + "="),
+          locate().reason());
+    }
+  }
+
+  @Test
   void shouldRefuseLinks() throws IOException {
     Path real = CacheDirectory.create(home.resolve("real"));
     Path link = Files.createSymbolicLink(home.resolve("link"), real);

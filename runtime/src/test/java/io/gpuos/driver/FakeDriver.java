@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -525,22 +526,24 @@ public class FakeDriver implements SymbolLookup {
     int[] shape = struct.asSlice(0, 28).toArray(JAVA_INT);
     MemorySegment attribute = struct.get(ADDRESS, 40).reinterpret(72);
     launches.add(
-        "%s%s attribute %d=%d of %d"
-            .formatted(
-                Arrays.toString(shape),
-                parameters(parameters),
-                attribute.get(JAVA_INT, 0),
-                attribute.get(JAVA_INT, 8),
-                struct.get(JAVA_INT, 48)));
+        String.format(
+            Locale.ROOT,
+            "%s%s attribute %d=%d of %d",
+            Arrays.toString(shape),
+            parameters(parameters),
+            attribute.get(JAVA_INT, 0),
+            attribute.get(JAVA_INT, 8),
+            struct.get(JAVA_INT, 48)));
     return onStream("cuLaunchKernelEx", struct.get(JAVA_LONG, 32));
   }
 
   /** The first two parameters: an address of 8 bytes and a number of 4. */
   private static String parameters(MemorySegment pointers) {
     MemorySegment two = pointers.reinterpret(16);
-    return "(%d, %d)"
-        .formatted(
-            two.getAtIndex(ADDRESS, 0).reinterpret(8).get(JAVA_LONG, 0),
-            two.getAtIndex(ADDRESS, 1).reinterpret(4).get(JAVA_INT, 0));
+    return String.format(
+        Locale.ROOT,
+        "(%d, %d)",
+        two.getAtIndex(ADDRESS, 0).reinterpret(8).get(JAVA_LONG, 0),
+        two.getAtIndex(ADDRESS, 1).reinterpret(4).get(JAVA_INT, 0));
   }
 }

@@ -1,7 +1,9 @@
 package io.gpuos.driver;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -13,7 +15,9 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -222,8 +226,73 @@ class LibrarySearchTest {
     assertEquals(file.toString(), taken(find(Library.NVJITLINK)).path());
     assertEquals(written, Files.getLastModifiedTime(file));
     try (Stream<Path> left = Files.list(folder)) {
-      assertEquals(List.of("nvjitlink"), left.map(p -> p.getFileName().toString()).toList());
+      assertEquals(
+          List.of(".lock", "nvjitlink"),
+          left.map(p -> p.getFileName().toString()).sorted().toList());
     }
+  }
+
+  @Test
+  void shouldUnpackAnewWhatWasDamaged() throws IOException {
+    jar(machine.resolve("home/.m2/repository"), "13.3");
+    Path file = Path.of(taken(find(Library.NVJITLINK)).path());
+    byte[] good = Files.readAllBytes(file);
+    byte[] flipped = good.clone();
+    flipped[good.length / 2] ^= 1;
+    for (byte[] bad : new byte[][] {{}, Arrays.copyOf(good, 5000), flipped}) {
+      Files.delete(file); // what is loaded must not change
+      Files.write(file, bad);
+      assertEquals(file.toString(), taken(find(Library.NVJITLINK)).path());
+      assertArrayEquals(good, Files.readAllBytes(file));
+    }
+    Files.delete(file);
+    assertEquals(file.toString(), taken(find(Library.NVJITLINK)).path());
+  }
+
+  @Test
+  void shouldReadUntouchedFilesOnceOnly() throws IOException {
+    jar(machine.resolve("home/.m2/repository"), "13.3");
+    Path file = Path.of(taken(find(Library.NVJITLINK)).path());
+    Path verified = file.resolveSibling(".verified");
+    var time = Files.getLastModifiedTime(verified);
+    find(Library.NVJITLINK);
+    assertEquals(time, Files.getLastModifiedTime(verified));
+    Files.setLastModifiedTime(file, FileTime.fromMillis(0));
+    find(Library.NVJITLINK);
+    assertNotEquals(time, Files.getLastModifiedTime(verified));
+  }
+
+  @Test
+  void shouldRemoveWhatKilledProcessesLeft() throws IOException {
+    jar(machine.resolve("home/.m2/repository"), "13.3");
+    Path folder = Path.of(taken(find(Library.NVJITLINK)).path()).getParent();
+    Path left = Files.createDirectory(folder.resolveSibling(".unpacking-123"));
+    Files.writeString(left.resolve(SONAME), "half");
+    taken(find(Library.NVJITLINK));
+    assertFalse(Files.exists(left));
+  }
+
+  @Test
+  void shouldRefuseTruncatedLibrariesAndNotDieOfThem() throws IOException {
+    Path file = install("usr/local/cuda/lib64");
+    Files.write(file, Arrays.copyOf(Files.readAllBytes(file), 4096));
+    LibrarySearch.Found found = find(Library.NVJITLINK);
+    assertTrue(found.library().isEmpty());
+    assertTrue(
+        reason(found, file).startsWith("truncated library: file=" + file + ", bytes=4096"),
+        reason(found, file));
+  }
+
+  @Test
+  void shouldPassOverSettingsThatAreNoPaths() {
+    for (String variable : List.of("HOME", "VIRTUAL_ENV", "PATH", "CUDA_HOME")) {
+      variables.put(variable, "/n\0ne");
+    }
+    assertTrue(find(Library.NVJITLINK).library().isEmpty());
+    variables.put("GPUOS_NVJITLINK", "/n\0ne");
+    LibrarySearch.Found found = find(Library.NVJITLINK);
+    var e = assertThrows(DeviceUnavailableException.class, found::orThrow);
+    assertTrue(e.getMessage().contains("not a path in this locale: GPUOS_NVJITLINK="), e::toString);
   }
 
   @Test
@@ -237,7 +306,9 @@ class LibrarySearchTest {
     assertTrue(found.library().isEmpty());
     assertTrue(reason(found, jar).contains("damaged"), reason(found, jar));
     try (Stream<Path> files = Files.walk(machine.resolve("home/.cache"))) {
-      assertTrue(files.noneMatch(Files::isRegularFile));
+      assertEquals(
+          List.of(".lock"),
+          files.filter(Files::isRegularFile).map(p -> p.getFileName().toString()).toList());
     }
   }
 

@@ -10,6 +10,7 @@ import io.gpuos.error.InjectionException;
 import io.gpuos.error.OutOfMemoryException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -41,7 +42,7 @@ class CodeArenaTest {
     }
 
     @Override
-    public void write(long address, byte[] code) {
+    public byte[] write(long address, byte[] code) {
       if (fails) {
         throw new DeviceException("copy failed");
       }
@@ -51,10 +52,10 @@ class CodeArenaTest {
       if (damages) {
         chunk.getValue()[(int) (address - chunk.getKey()) + 17] ^= 4;
       }
+      return read(address, code.length);
     }
 
-    @Override
-    public byte[] read(long address, int bytes) {
+    byte[] read(long address, int bytes) {
       var chunk = chunks.floorEntry(address);
       int from = (int) (address - chunk.getKey());
       return java.util.Arrays.copyOfRange(chunk.getValue(), from, from + bytes);
@@ -145,8 +146,10 @@ class CodeArenaTest {
     assertTrue(
         e.getMessage()
             .startsWith(
-                "code arrived differently: address=0x%x, offset=17, expected="
-                    .formatted(first.base() + PAGE)),
+                String.format(
+                    Locale.ROOT,
+                    "code arrived differently: address=0x%x, offset=17, expected=",
+                    first.base() + PAGE)),
         e.getMessage());
     memory.damages = false;
     assertEquals(first.base() + 2 * PAGE, place(arena, 1).base());

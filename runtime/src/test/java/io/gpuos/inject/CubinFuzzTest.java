@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
@@ -73,7 +74,7 @@ class CubinFuzzTest {
               one(seed);
             } catch (RuntimeException | AssertionError e) {
               throw new AssertionError(
-                  "-Dgpuos.fuzz.seed=%d -Dgpuos.fuzz.cases=1".formatted(seed), e);
+                  String.format(Locale.ROOT, "-Dgpuos.fuzz.seed=%d -Dgpuos.fuzz.cases=1", seed), e);
             }
           }
         });
@@ -197,11 +198,13 @@ class CubinFuzzTest {
       Instruction instruction = CodeScan.instruction(bytes, at);
       int opcode = instruction.opcode();
       Set<Integer> forbidden = Set.of(0x94d, 0x95c, 0x95b, 0x949, 0x94a, 0x94c, 0x343, 0x91d);
-      assertTrue(!forbidden.contains(opcode), () -> "opcode=0x%x".formatted(opcode));
+      assertTrue(
+          !forbidden.contains(opcode), () -> String.format(Locale.ROOT, "opcode=0x%x", opcode));
       if (opcode == Opcodes.CALL_ABSOLUTE) {
         long words = instruction.bits(34, 47);
         long target = split ? words * 1024 + instruction.bits(16, 8) * 4 : words * 4;
-        assertTrue(functions.contains(target), () -> "target=0x%x".formatted(target));
+        assertTrue(
+            functions.contains(target), () -> String.format(Locale.ROOT, "target=0x%x", target));
       }
     }
   }

@@ -11,6 +11,7 @@ import io.gpuos.inject.Cubin.Symbol;
 import java.lang.foreign.MemorySegment;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -230,7 +231,7 @@ class CubinLinkerTest {
         Instruction cleared = call.with(16, 8, 0).with(34, 47, 0);
         assertTrue(
             functions.stream().anyMatch(f -> type.apply(cleared, f - behind).equals(call)),
-            () -> "%s at 0x%x of %s".formatted(call, behind - 16, functions));
+            () -> String.format(Locale.ROOT, "%s at 0x%x of %s", call, behind - 16, functions));
         calls++;
       }
     }

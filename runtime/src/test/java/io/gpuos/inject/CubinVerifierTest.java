@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.error.InjectionException;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -266,7 +267,11 @@ class CubinVerifierTest {
     CubinVerifier.verify(
         CubinReader.read(cubin), Cubins.ENTRY, new Limits(architecture, 64, stack));
     assertStarts(
-        "stack, section=.text.gpuos_op, bytes=%d, expected=at most %d".formatted(stack, stack - 1),
+        String.format(
+            Locale.ROOT,
+            "stack, section=.text.gpuos_op, bytes=%d, expected=at most %d",
+            stack,
+            stack - 1),
         message(cubin, new Limits(architecture, 64, stack - 1)));
   }
 

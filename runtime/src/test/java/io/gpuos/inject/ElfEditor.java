@@ -4,6 +4,7 @@ import io.gpuos.inject.Cubin.Section;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Locale;
 import java.util.NoSuchElementException;
 
 /** Changes single fields of a cubin, to make what no compiler makes. */
@@ -101,7 +102,7 @@ final class ElfEditor {
         return at;
       }
     }
-    throw new NoSuchElementException("%s 0x%03x".formatted(name, opcode));
+    throw new NoSuchElementException(String.format(Locale.ROOT, "%s 0x%03x", name, opcode));
   }
 
   /** The first of {@code opcodes} that section {@code name} has. */

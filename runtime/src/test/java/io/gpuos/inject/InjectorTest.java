@@ -30,14 +30,10 @@ class InjectorTest {
     }
 
     @Override
-    public void write(long address, byte[] code) {
-      System.arraycopy(code, 0, bytes, (int) (address - START), code.length);
-    }
-
-    @Override
-    public byte[] read(long address, int size) {
+    public byte[] write(long address, byte[] code) {
       int from = (int) (address - START);
-      return Arrays.copyOfRange(bytes, from, from + size);
+      System.arraycopy(code, 0, bytes, from, code.length);
+      return Arrays.copyOfRange(bytes, from, from + code.length);
     }
   }
 

@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.math.BigInteger;
 import java.util.List;
+import java.util.Locale;
 import java.util.NoSuchElementException;
 
 /**
@@ -115,7 +116,7 @@ final class LinkedByNvidia {
         insert(code, at, 16, 8, address / 4);
         insert(code, at, 34, 47, address / 1024);
       }
-      default -> throw new IllegalStateException("type=0x%x".formatted(type));
+      default -> throw new IllegalStateException(String.format(Locale.ROOT, "type=0x%x", type));
     }
   }
 

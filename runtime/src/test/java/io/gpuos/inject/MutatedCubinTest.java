@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.error.InjectionException;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -89,7 +90,7 @@ class MutatedCubinTest {
       String message = refusal(editor.bytes(), architecture);
       assertTrue(
           message.contains("instruction, section=.text.gpuos_op, offset=0x")
-              && message.contains("0x%03x".formatted(opcode)),
+              && message.contains(String.format(Locale.ROOT, "0x%03x", opcode)),
           message);
     }
   }
@@ -108,9 +109,37 @@ class MutatedCubinTest {
       int from = load.opcode() == 0x7ac ? 37 : 38;
       editor.put(at, load.with(from, 54 - from, constant[1]).with(54, 5, constant[0]));
       String message = refusal(editor.bytes(), architecture);
-      String expected = "constant c[%d][0x%x]".formatted(constant[0], constant[1]);
+      String expected =
+          String.format(Locale.ROOT, "constant c[%d][0x%x]", constant[0], constant[1]);
       assertTrue(message.contains(expected), message);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldRefuseConstantsByIndexAndByDescriptor(String architecture) {
+    byte[] cubin = Cubins.compile(Cubins.operator("x[0] = blockDim.x;"), architecture);
+    ElfEditor editor = new ElfEditor(cubin);
+    int at = editor.anyInstruction(CODE, List.of(0x7ac, 0xb82, 0xab9));
+    Instruction load = editor.instructionAt(at);
+    editor.put(at, load.with(24, 8, 4));
+    String message = refusal(editor.bytes(), architecture);
+    assertTrue(message.contains("constants by index, section=.text.gpuos_op"), message);
+    if (load.opcode() != 0x7ac) {
+      editor.put(at, load.with(91, 1, 1));
+      message = refusal(editor.bytes(), architecture);
+      assertTrue(message.contains("constants by index, section=.text.gpuos_op"), message);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldRefuseArrivingAtBarrierZero(String architecture) {
+    ElfEditor editor = new ElfEditor(compiled(architecture));
+    int at = editor.instruction(CODE, 0xb1d);
+    editor.put(at, editor.instructionAt(at).with(77, 3, 1));
+    String message = refusal(editor.bytes(), architecture);
+    assertTrue(message.contains("barrier 0 for 0 threads, section=.text.gpuos_op"), message);
   }
 
   @Test
@@ -211,7 +240,7 @@ class MutatedCubinTest {
     assertRefused(
         "attribute twice, section=.text", e -> e.putByte(e.attribute(".nv.info", 0x23) + 1, 0x2f));
     assertRefused("registers, section=.text", e -> e.putInt(e.attribute(".nv.info", 0x2f) + 8, 65));
-    assertRefused("two words", e -> e.putInt(e.attribute(".nv.info", 0x2f), 0x00042f04));
+    assertRefused("two words", e -> e.putByte(e.attribute(".nv.info", 0x5f) + 1, 0x2f));
     assertRefused(
         "attribute=FRAME_SIZE(0x11), value=-1",
         e -> e.putInt(e.attribute(".nv.info", 0x11) + 8, -1));
@@ -322,6 +351,9 @@ class MutatedCubinTest {
     assertRefused("architecture, section=header, flags=0x6005a05", e -> e.putByte(0x30, 5));
     assertRefused("code section, section=.text.gpuos_op", e -> e.putLong(e.header(CODE) + 8, 7));
     assertRefused("alignment, section=.text.gpuos_op", e -> e.putLong(e.header(CODE) + 0x30, 8192));
+    assertRefused(
+        "entry, section=symbols, name=gpuos_op",
+        e -> e.putByte(e.symbol("gpuos_op") + 6, e.section(".nv.global.init").index()));
     assertRefused("kernel, section=.text.gpuos_op", e -> e.putByte(e.symbol("gpuos_op") + 5, 0x10));
     assertRefused(
         "entry, section=symbols, name=gpuos_op", e -> e.putByte(e.symbol("gpuos_op") + 4, 0x11));

@@ -8,6 +8,7 @@ import io.gpuos.error.ExpressionException;
 import io.gpuos.layout.DType;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -157,6 +158,9 @@ class ExpressionParserTest {
           a < b < c      | comparisons do not chain: column=7, expected=(a < b) & (b < c)
           a +            | unexpected text: found=end of text, column=4, expected=a name, a number or (
           (a + b         | unexpected text: found=end of text, column=7, expected=)
+          relu(a         | unexpected text: found=end of text, column=7, expected=) or ,
+          atan2(a b)     | unexpected text: found='b', column=9, expected=) or ,
+          sum(a, axis=[0 | unexpected text: found=end of text, column=15, expected=] or ,
           a b            | unexpected text: found='b', column=3, expected=an operator or the end of the text
           2a             | malformed number: text=2a, column=1, expected=a number, then an operator
           1.2.3          | malformed number: text=1.2.3, column=1, expected=a number, then an operator
@@ -179,7 +183,23 @@ class ExpressionParserTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"", " ", ";", ",", "a,", "=", "a=", "()", "f(", "[1]", "'x'", "a;b", "\0"})
+      strings = {
+        "",
+        " ",
+        ";",
+        ",",
+        "a,",
+        "=",
+        "a=",
+        "()",
+        "f(",
+        "[1]",
+        "'x'",
+        "a;b",
+        "\0",
+        "a 'x\ny'",
+        "'x\u0085'"
+      })
   void shouldRefuseWhatIsNoExpression(String text) {
     ExpressionException thrown =
         assertThrows(ExpressionException.class, () -> ExpressionParser.parse(text));
@@ -267,5 +287,34 @@ class ExpressionParserTest {
     assertEquals(shared.mul(A.add(B)).hashCode(), shared.mul(shared).hashCode());
     assertEquals("t0 = a + b; t0 * t0", shared.mul(shared).toString());
     assertEquals("(a + b) * (a + b)", shared.mul(A.add(B)).toString());
+  }
+
+  @Test
+  void shouldTellThatAStackIsTooSmall() throws InterruptedException {
+    int levels = ExpressionParser.MAX_NESTING - 1;
+    String text = "relu(".repeat(levels) + "a" + ")".repeat(levels);
+    AtomicReference<Throwable> thrown = new AtomicReference<>();
+    Thread small =
+        new Thread(
+            null,
+            () ->
+                thrown.set(assertThrows(Throwable.class, () -> atTheEnd(text, Integer.MAX_VALUE))),
+            "",
+            1);
+    small.start();
+    small.join();
+    assertEquals(ExpressionException.class, thrown.get().getClass());
+    assertTrue(thrown.get().getMessage().contains("stack"), thrown.get()::getMessage);
+  }
+
+  /** Parses with what is left when the stack has been used up, long before {@code calls} are. */
+  private static void atTheEnd(String text, int calls) {
+    try {
+      if (calls > 0) {
+        atTheEnd(text, calls - 1);
+      }
+    } catch (StackOverflowError _) {
+      ExpressionParser.parse(text);
+    }
   }
 }

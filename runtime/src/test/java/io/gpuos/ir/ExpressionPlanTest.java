@@ -15,6 +15,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.SequencedMap;
 import java.util.stream.Collectors;
@@ -247,7 +248,7 @@ class ExpressionPlanTest {
   void shouldPlanManyOutputsOfAChain() {
     StringBuilder text = new StringBuilder("y0 = x + 1;");
     for (int i = 1; i < 60; i++) {
-      text.append("y%d = y%d * 1.5 - x;".formatted(i, i - 1));
+      text.append(String.format(Locale.ROOT, "y%d = y%d * 1.5 - x;", i, i - 1));
     }
     String outputs = IntStream.range(0, 60).mapToObj(i -> "y" + i).collect(Collectors.joining(","));
     ExpressionPlan plan = plan(text + outputs, "x", f32(3));

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gpuos.layout.DType;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.SequencedMap;
 import org.junit.jupiter.api.Test;
 
@@ -47,7 +48,7 @@ class KernelNameTest {
   void shouldStayShortHoweverLargeTheKernel() {
     StringBuilder shared = new StringBuilder("t0 = x * x");
     for (int k = 1; k < 60; k++) {
-      shared.append("; t%d = hypot(t%d, t%d)".formatted(k, k - 1, k - 1));
+      shared.append(String.format(Locale.ROOT, "; t%d = hypot(t%d, t%d)", k, k - 1, k - 1));
     }
     String name = KernelName.of(kernel(shared + "; t59 + 1", DType.F64));
     assertTrue(name.length() <= KernelName.MAX_LENGTH, name);

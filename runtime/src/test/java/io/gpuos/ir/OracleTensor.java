@@ -2,6 +2,7 @@ package io.gpuos.ir;
 
 import io.gpuos.layout.DType;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * A small dense tensor in plain arrays, row-major.
@@ -15,7 +16,11 @@ public record OracleTensor(DType dtype, int[] shape, double[] doubles, long[] lo
     int length = dtype.isFloating() ? doubles.length : longs.length;
     if (length != count(shape)) {
       throw new IllegalArgumentException(
-          "wrong number of elements: count=%d, expected=%d".formatted(length, count(shape)));
+          String.format(
+              Locale.ROOT,
+              "wrong number of elements: count=%d, expected=%d",
+              length,
+              count(shape)));
     }
   }
 

@@ -37,6 +37,19 @@ class ElementsTest {
   }
 
   @Test
+  void shouldTakeTheNearestEndOfARange() {
+    assertDouble(DType.I64, 1e300, 0x1p63);
+    assertDouble(DType.I64, Double.NEGATIVE_INFINITY, -0x1p63);
+    assertDouble(DType.I32, 3e9, Integer.MAX_VALUE);
+    assertDouble(DType.I32, -3e9, Integer.MIN_VALUE);
+    assertDouble(DType.I16, 3e9, -1);
+    assertDouble(DType.I16, 40000.5, 40000 - 65536);
+    assertDouble(DType.I8, -3e9, 0);
+    assertDouble(DType.U8, 3e9, 255);
+    assertDouble(DType.U8, 300, 44);
+  }
+
+  @Test
   void shouldKeepLongsExactInIntegerTypes() {
     assertLong(DType.I64, Long.MAX_VALUE - 1, Long.MAX_VALUE - 1);
     assertLong(DType.I32, (1L << 40) + 5, 5);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.gpuos.file.OutputFiles;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.ElementCopy;
 import io.gpuos.layout.Elements;
@@ -84,7 +85,10 @@ class NpyFileTest {
       long[] expected = ElementCopy.toLongs(memory, 0, turned);
       for (long chunk : new long[] {1, 7, 30, 60, 64, 1 << 20}) {
         Path file = directory.resolve("x" + chunk + ".npy");
-        new NpyWriter(file, chunk).write(turned, memory, 0);
+        try (OutputFiles files = new OutputFiles()) {
+          new NpyWriter(file, chunk).write(files, turned, memory, 0);
+          files.commit();
+        }
         NpyArray read = NpyFile.read(file, arena);
         assertArrayEquals(expected, ElementCopy.toLongs(read.data(), 0, read.layout()));
       }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
@@ -152,7 +153,13 @@ class HazardPropertyTest {
         for (long earlier : expected) {
           assertTrue(
               earlier - through <= 0 || record.waitsFor(earlier),
-              () -> "lost: task=%s, earlier=%d, through=%d".formatted(record, earlier, through));
+              () ->
+                  String.format(
+                      Locale.ROOT,
+                      "lost: task=%s, earlier=%d, through=%d",
+                      record,
+                      earlier,
+                      through));
         }
         for (RingFixture.Range range : record.after()) {
           assertTrue(next - range.last() > 0, () -> "waits for itself or later: " + record);

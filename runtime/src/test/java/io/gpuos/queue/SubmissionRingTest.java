@@ -155,7 +155,8 @@ class SubmissionRingTest {
 
   @Test
   void shouldNumberThePositionsOfTilesThatAreNotLinear() {
-    fixture.ring.submit(Invocation.of(3, 1_000).tile(512).space(7).address(0x1000, 4).build());
+    fixture.ring.submit(
+        Invocation.of(3, 1_000).tile(512).space(7, "holder").address(0x1000, 4).build());
     for (long sequence = 1; sequence <= 2; sequence++) {
       RingFixture.Task task = fixture.task(sequence);
       assertFalse(task.linear());
@@ -518,6 +519,34 @@ class SubmissionRingTest {
     assertThrows(ClosedException.class, () -> fixture.ring.submit(task(1)));
     assertThrows(ClosedException.class, () -> fixture.ring.trySubmit(task(1)));
     assertThrows(ClosedException.class, () -> fixture.ring.submit(new Invocation[] {task(1)}, 1));
+    assertEquals(2, fixture.ring.tail());
+  }
+
+  @Test
+  void shouldRefuseAnInvocationThatIsClosed() {
+    startAt(1, Duration.ofMillis(50));
+    Invocation ended = task(1);
+    Invocation other = task(2);
+    AnalysedBatch batch = AnalysedBatch.of(List.of(ended));
+    fixture.ring.close(new Invocation[] {ended});
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(ended));
+    assertThrows(ClosedException.class, () -> fixture.ring.trySubmit(ended));
+    assertThrows(
+        ClosedException.class, () -> fixture.ring.submit(new Invocation[] {other, ended}, 2));
+    assertThrows(ClosedException.class, () -> fixture.ring.trySubmit(new Invocation[] {ended}, 1));
+    // Nothing was taken, nobody is in the section, and a batch has an end of its own.
+    assertEquals(1, fixture.ring.submit(batch));
+    assertEquals(2, fixture.ring.submit(batch));
+  }
+
+  @Test
+  void shouldRefuseABatchThatIsClosed() {
+    startAt(1, Duration.ofMillis(50));
+    AnalysedBatch batch = AnalysedBatch.of(List.of(task(1), task(2)));
+    fixture.ring.close(batch);
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(batch));
+    fixture.ring.submit(task(3));
+    assertThrows(ClosedException.class, () -> fixture.ring.submit(batch));
     assertEquals(2, fixture.ring.tail());
   }
 

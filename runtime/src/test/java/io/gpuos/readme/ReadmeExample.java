@@ -22,8 +22,8 @@ final class ReadmeExample {
       Tensor count = gpu.zeros(DType.I64);
       Tensor total = gpu.zeros(DType.I64);
       try (Call next = gpu.prepare(Operator.of("count + 1"), count, count);
-          Call add = gpu.prepare(Operator.of("total + count"), total, total, count)) {
-        Batch step = gpu.batch(List.of(next, add));
+          Call add = gpu.prepare(Operator.of("total + count"), total, total, count);
+          Batch step = gpu.batch(List.of(next, add))) {
         for (int k = 0; k < 100; k++) {
           step.submit(); // results are as if the calls ran one after the other
         }

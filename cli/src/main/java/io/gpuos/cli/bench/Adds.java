@@ -9,6 +9,7 @@ import io.gpuos.layout.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
@@ -146,9 +147,9 @@ final class Adds implements AutoCloseable {
     }
   }
 
-  /** Submits all additions as one batch. */
-  void submitBatch() {
-    batch.submit();
+  /** Submits all additions as one batch; returns the sequence of the last. */
+  long submitBatch() {
+    return batch.submit();
   }
 
   /** Fills every output with NaN, by operators, and waits for that. */
@@ -183,14 +184,22 @@ final class Adds implements AutoCloseable {
     for (int k = 0; k < size; k++) {
       if (found[offset + k] != sums[k] + row) {
         throw new WrongResult(
-            "wrong result: operation=a + b, size=%d, number=%d, element=%d, result=%s, expected=%s"
-                .formatted(size, row, k, found[offset + k], sums[k] + row));
+            String.format(
+                Locale.ROOT,
+                "wrong result: operation=a + b, size=%d, number=%d, element=%d, result=%s, expected=%s",
+                size,
+                row,
+                k,
+                found[offset + k],
+                sums[k] + row));
       }
     }
   }
 
   @Override
   public void close() {
+    poison.close();
+    batch.close();
     poisoning.forEach(Call::close);
     for (Call call : calls) {
       call.close();

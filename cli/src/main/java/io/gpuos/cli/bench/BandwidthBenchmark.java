@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
@@ -200,9 +201,14 @@ final class BandwidthBenchmark {
       int differs = Arrays.mismatch(found, 0, length, expected, 0, length);
       if (differs >= 0) {
         throw new WrongResult(
-            "wrong result: operation=%s, elements=%d, element=%d, result=%s, expected=%s"
-                .formatted(
-                    contender.name(), total, from + differs, found[differs], contender.expected()));
+            String.format(
+                Locale.ROOT,
+                "wrong result: operation=%s, elements=%d, element=%d, result=%s, expected=%s",
+                contender.name(),
+                total,
+                from + differs,
+                found[differs],
+                contender.expected()));
       }
     }
   }

@@ -196,7 +196,7 @@ public final class MicroBenchmark {
   private List<MicroReport.Throughput> throughput(int size, Storage storage) {
     int count = effort.operations();
     String kind = storage.name().toLowerCase(Locale.ROOT);
-    progress.step("%d additions of %d elements, %s".formatted(count, size, kind));
+    progress.step(String.format(Locale.ROOT, "%d additions of %d elements, %s", count, size, kind));
     try (Adds adds = new Adds(gpu, count, size, storage, random)) {
       return List.of(
           throughput(kind, CALL, size, time(adds, () -> adds.submitOneByOne(1))),
@@ -229,7 +229,8 @@ public final class MicroBenchmark {
   }
 
   private MicroReport.Bandwidth bandwidth() {
-    progress.step("bandwidth over %d elements".formatted(effort.bandwidthElements()));
+    progress.step(
+        String.format(Locale.ROOT, "bandwidth over %d elements", effort.bandwidthElements()));
     return new BandwidthBenchmark(
             gpu,
             effort.bandwidthElements(),
@@ -264,8 +265,10 @@ public final class MicroBenchmark {
         batch(throughput, 16_384, 0.2),
         Goal.atMost("one operation, submit to complete, p50", 6, latency.p50Us(), "us"),
         Goal.atLeast(
-            "an addition of %d elements, bandwidth by that of the device's own copy"
-                .formatted(bandwidth.elements()),
+            String.format(
+                Locale.ROOT,
+                "an addition of %d elements, bandwidth by that of the device's own copy",
+                bandwidth.elements()),
             90,
             100 * bandwidth.addOverCopy(),
             "%"),
@@ -279,8 +282,11 @@ public final class MicroBenchmark {
             .findFirst()
             .orElseThrow();
     return Goal.atMost(
-        "%d independent additions of %d elements, first submit to all complete, each"
-            .formatted(found.operations(), size),
+        String.format(
+            Locale.ROOT,
+            "%d independent additions of %d elements, first submit to all complete, each",
+            found.operations(),
+            size),
         goal,
         found.medianUs(),
         "us");

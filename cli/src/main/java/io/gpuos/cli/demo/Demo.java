@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -24,6 +25,9 @@ public final class Demo {
 
   private static final double MS = 1e-6;
 
+  /** Longer than any compiler takes for a group of the demo. */
+  private static final long COMPILE_NANOS = 300_000_000_000L;
+
   private final Gpuos gpu;
   private final Progress progress;
   private final long seed;
@@ -32,6 +36,7 @@ public final class Demo {
   private final Shapes shapes;
   private final Map<String, Operator> operators = new HashMap<>();
   private final Set<Operator> met = new HashSet<>();
+  private final List<Long> elements = new ArrayList<>();
 
   private long prepareNanos;
   private long rehearsalNanos;
@@ -68,7 +73,9 @@ public final class Demo {
     }
     for (Group group : Groups.ALL) {
       int count = reports.isEmpty() ? left : share(group, operations);
-      progress.step("%d of %d: %s".formatted(reports.size() + 1, Groups.ALL.size(), group.name()));
+      progress.step(
+          String.format(
+              Locale.ROOT, "%d of %d: %s", reports.size() + 1, Groups.ALL.size(), group.name()));
       reports.add(run(group, count));
     }
     return report(operations, openMs, reports);
@@ -90,6 +97,7 @@ public final class Demo {
         operations - verified,
         timedNanos / 1e3 / operations,
         worst,
+        DemoReport.Elements.of(elements),
         operators.size(),
         openMs,
         prepareNanos * MS,
@@ -108,6 +116,7 @@ public final class Demo {
         run(group, space, count, tally);
       }
     }
+    elements.addAll(tally.elements());
     return tally.report();
   }
 
@@ -115,6 +124,8 @@ public final class Demo {
     long begin = System.nanoTime();
     group.fill().accept(space, count);
     List<Call> calls = prepareVisibly(group, space.operations());
+    // What is timed are the compiled operators, as in a program that has run for a moment.
+    gpu.device().awaitCompiled(System.nanoTime() + COMPILE_NANOS);
     long prepared = System.nanoTime();
     for (int k = 0; k < REHEARSALS; k++) {
       calls.forEach(Call::submit);
@@ -143,13 +154,14 @@ public final class Demo {
     for (Operation operation : operations) {
       if (met.add(operation.operator())) {
         progress.detail(
-            "%d of %d: %s: operator %d, %s"
-                .formatted(
-                    Groups.ALL.indexOf(group) + 1,
-                    Groups.ALL.size(),
-                    group.name(),
-                    met.size(),
-                    operation.operator()));
+            String.format(
+                Locale.ROOT,
+                "%d of %d: %s: operator %d, %s",
+                Groups.ALL.indexOf(group) + 1,
+                Groups.ALL.size(),
+                group.name(),
+                met.size(),
+                operation.operator()));
       }
       calls.add(operation.prepare(gpu));
     }

@@ -12,6 +12,7 @@ import java.util.List;
  * @param usPerOp timed microseconds from first submit to all complete, summed over the groups and
  *     divided by the operations
  * @param worstError over all results; relative to the expected value or to 1, whichever is larger
+ * @param elements how large the operations are
  * @param operators different operators that were compiled
  * @param openMs opening the device
  * @param prepareMs making tensors and compiling operators
@@ -30,6 +31,7 @@ public record DemoReport(
     int mismatches,
     double usPerOp,
     double worstError,
+    Elements elements,
     int operators,
     double openMs,
     double prepareMs,
@@ -51,9 +53,29 @@ public record DemoReport(
       long tasks,
       double usPerOp,
       double worstError,
+      Elements elements,
       int verified,
       int mismatches,
       List<String> examples) {}
+
+  /**
+   * How large the largest tensor of an operation is: what {@code usPerOp} is for.
+   *
+   * @param least elements
+   * @param median elements; the lower one of two
+   * @param most elements
+   */
+  public record Elements(long least, long median, long most) {
+
+    /** Of operations whose sizes are given in any order; zeros without one. */
+    static Elements of(List<Long> sizes) {
+      if (sizes.isEmpty()) {
+        return new Elements(0, 0, 0);
+      }
+      List<Long> sorted = sizes.stream().sorted().toList();
+      return new Elements(sorted.getFirst(), sorted.get((sorted.size() - 1) / 2), sorted.getLast());
+    }
+  }
 
   /**
    * An operator that was first heard of after half of the operations. The time until it could be

@@ -3,6 +3,7 @@ package io.gpuos.cli.demo;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Adds up what the batches of one group come to. */
@@ -12,6 +13,7 @@ final class GroupTally {
 
   private final String name;
   private final List<String> examples = new ArrayList<>();
+  private final List<Long> elements = new ArrayList<>();
   private int operations;
   private int verified;
   private double worstError;
@@ -46,6 +48,7 @@ final class GroupTally {
       }
     }
     operations += all.size();
+    all.forEach(operation -> elements.add(operation.elements()));
   }
 
   private boolean isRight(Operation operation) {
@@ -53,15 +56,21 @@ final class GroupTally {
     worstError = Math.max(worstError, verdict.worstError());
     if (verdict.firstWrong().isPresent() && examples.size() < EXAMPLES) {
       examples.add(
-          "group=%s, operation=%s, output=%s, wrong_elements=%d, %s"
-              .formatted(
-                  name,
-                  operation.operator(),
-                  operation.output(),
-                  verdict.wrong(),
-                  verdict.firstWrong().get()));
+          String.format(
+              Locale.ROOT,
+              "group=%s, operation=%s, output=%s, wrong_elements=%d, %s",
+              name,
+              operation.operator(),
+              operation.output(),
+              verdict.wrong(),
+              verdict.firstWrong().get()));
     }
     return verdict.wrong() == 0;
+  }
+
+  /** Of each operation, its size. */
+  List<Long> elements() {
+    return elements;
   }
 
   DemoReport.GroupReport report() {
@@ -71,6 +80,7 @@ final class GroupTally {
         tasks,
         operations == 0 ? 0 : nanos / 1e3 / operations,
         worstError,
+        DemoReport.Elements.of(elements),
         verified,
         operations - verified,
         List.copyOf(examples));

@@ -4,6 +4,7 @@ import io.gpuos.Call;
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
+import java.util.stream.Stream;
 
 /**
  * One operation of the demo.
@@ -16,6 +17,12 @@ import io.gpuos.Tensor;
  */
 record Operation(
     Operator operator, Tensor output, Tensor[] inputs, Twin target, Runnable reference) {
+
+  /** Elements of its largest tensor, which is what it has to read or write at least. */
+  long elements() {
+    return Math.max(
+        output.elements(), Stream.of(inputs).mapToLong(Tensor::elements).max().orElse(0));
+  }
 
   Call prepare(Gpuos gpu) {
     return gpu.prepare(operator, output, inputs);

@@ -1,6 +1,7 @@
 package io.gpuos.cli.doctor;
 
 import io.gpuos.cli.text.Progress;
+import io.gpuos.device.DeviceSettings;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.driver.Library;
@@ -25,8 +26,13 @@ public final class Doctor {
 
   private Doctor() {}
 
-  /** The account of this machine. Opens devices, and fills caches as any use of them does. */
-  public static DoctorReport examine(DoctorReport.Build build, Progress progress) {
+  /**
+   * The account of this machine. Opens devices, and fills caches as any use of them does.
+   *
+   * @param settings to open devices with
+   */
+  public static DoctorReport examine(
+      DoctorReport.Build build, DeviceSettings settings, Progress progress) {
     progress.step("looking for libraries");
     List<DoctorReport.NativeLibrary> libraries = LIBRARIES.stream().map(Doctor::library).toList();
     DoctorReport.Driver driver = driver();
@@ -34,7 +40,7 @@ public final class Doctor {
     List<DoctorReport.Trial> trials = new ArrayList<>();
     for (String device : devicesToTry(driver)) {
       progress.step("trying device " + device);
-      trials.add(FirstOperation.on(device));
+      trials.add(FirstOperation.on(device, settings));
     }
     return new DoctorReport(
         build,
@@ -44,7 +50,6 @@ public final class Doctor {
         driver,
         compiler,
         DiskCache.open().status(),
-        injection(),
         trials);
   }
 
@@ -130,17 +135,5 @@ public final class Doctor {
       return new DoctorReport.Compiler(
           Optional.empty(), Optional.empty(), List.of(), Optional.of(e.getMessage()));
     }
-  }
-
-  /** What this version does; it does not depend on the machine. */
-  private static List<DoctorReport.Injection> injection() {
-    return List.of(
-        new DoctorReport.Injection(
-            "cpu", true, "an operator is a JVM class, added to the workers' table while they run"),
-        new DoctorReport.Injection(
-            "cuda",
-            false,
-            "operators enter by park, link, load, relaunch: this version has no loader for code"
-                + " into the running kernel"));
   }
 }

@@ -1,5 +1,7 @@
 package io.gpuos.cli.doctor;
 
+import io.gpuos.device.InjectionStatus;
+import io.gpuos.device.OpenPhases;
 import io.gpuos.driver.Candidate;
 import io.gpuos.jit.DiskCache;
 import java.util.List;
@@ -8,7 +10,6 @@ import java.util.Optional;
 /**
  * The account of a machine. Where something is missing its {@code problem} says why, in one line.
  *
- * @param liveInjection for each kind of device, whether operators come in while its workers run
  * @param trials what came of opening each kind of device and computing something
  */
 public record DoctorReport(
@@ -19,7 +20,6 @@ public record DoctorReport(
     Driver driver,
     Compiler compiler,
     DiskCache.Status cache,
-    List<Injection> liveInjection,
     List<Trial> trials) {
 
   /** This program. */
@@ -71,9 +71,6 @@ public record DoctorReport(
       List<String> architectures,
       Optional<String> problem) {}
 
-  /** How new operators come to the workers of a kind of device. */
-  public record Injection(String device, boolean live, String explanation) {}
-
   /**
    * A device that was opened to compute something.
    *
@@ -81,7 +78,9 @@ public record DoctorReport(
    * @param description the device in words, if it opened
    * @param correct whether the results were right
    * @param openMs until it was open
+   * @param openPhases what that time went to, where it is worth telling
    * @param firstMs from there until the first result, compiling included
+   * @param injection how operators came in, after those of the trial
    */
   public record Trial(
       String device,
@@ -89,6 +88,8 @@ public record DoctorReport(
       boolean correct,
       Optional<String> description,
       double openMs,
+      List<OpenPhases.Phase> openPhases,
       double firstMs,
+      Optional<InjectionStatus> injection,
       Optional<String> problem) {}
 }

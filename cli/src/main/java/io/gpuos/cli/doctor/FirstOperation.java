@@ -3,7 +3,10 @@ package io.gpuos.cli.doctor;
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
+import io.gpuos.device.DeviceSettings;
 import io.gpuos.error.GpuosException;
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /** Opens a device and computes an elementwise expression and a reduction there. */
@@ -11,25 +14,32 @@ final class FirstOperation {
 
   private static final int ROWS = 10;
   private static final int COLUMNS = 100;
+  private static final long COMPILE_NANOS = 10_000_000_000L;
 
   private FirstOperation() {}
 
-  static DoctorReport.Trial on(String device) {
+  static DoctorReport.Trial on(String device, DeviceSettings settings) {
     long begin = System.nanoTime();
-    try (Gpuos gpu = Gpuos.open(device)) {
+    try (Gpuos gpu = Gpuos.open(device, settings)) {
       long opened = System.nanoTime();
       Optional<String> problem = problem(gpu);
+      long computed = System.nanoTime();
+      // Until then an operator may be interpreted, and its code not have come in.
+      gpu.device().awaitCompiled(computed + COMPILE_NANOS);
       return new DoctorReport.Trial(
           device,
           true,
           problem.isEmpty(),
           Optional.of(gpu.device().description()),
           (opened - begin) / 1e6,
-          (System.nanoTime() - opened) / 1e6,
+          gpu.device().openPhases(),
+          (computed - opened) / 1e6,
+          Optional.of(gpu.device().injection()),
           problem);
     } catch (RuntimeException e) {
       // Whatever it is: the account goes on.
-      return new DoctorReport.Trial(device, false, false, Optional.empty(), 0, 0, reason(e));
+      return new DoctorReport.Trial(
+          device, false, false, Optional.empty(), 0, List.of(), 0, Optional.empty(), reason(e));
     }
   }
 
@@ -84,7 +94,12 @@ final class FirstOperation {
   }
 
   private static String wrong(String operation, int element, float found, float expected) {
-    return "wrong result: operation=%s, element=%d, result=%s, expected=%s"
-        .formatted(operation, element, found, expected);
+    return String.format(
+        Locale.ROOT,
+        "wrong result: operation=%s, element=%d, result=%s, expected=%s",
+        operation,
+        element,
+        found,
+        expected);
   }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gpuos.device.DeviceSettings;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -27,7 +28,7 @@ class DoctorTest {
 
   @Test
   void shouldSayWhyADeviceDoesNotOpen() {
-    DoctorReport.Trial trial = FirstOperation.on("cuda:4711");
+    DoctorReport.Trial trial = FirstOperation.on("cuda:4711", DeviceSettings.defaults());
     assertFalse(trial.opened());
     assertFalse(trial.correct());
     assertEquals(1, trial.problem().orElseThrow().lines().count());
@@ -35,7 +36,7 @@ class DoctorTest {
 
   @Test
   void shouldComputeOnTheCpu() {
-    DoctorReport.Trial trial = FirstOperation.on("cpu");
+    DoctorReport.Trial trial = FirstOperation.on("cpu", DeviceSettings.defaults());
     assertTrue(trial.opened(), trial::toString);
     assertTrue(trial.correct(), trial::toString);
   }

@@ -69,6 +69,17 @@ class TextTest {
   }
 
   @Test
+  void shouldSpeakOfStepsThatTakeLongOnly() throws InterruptedException {
+    StringWriter text = new StringWriter();
+    try (Progress progress = new Progress(new PrintWriter(text, true), "run", false)) {
+      progress.longStep("short");
+      progress.longStep("long");
+      Thread.sleep(2_800);
+    }
+    assertEquals("gpuos: run: long, 2 s" + System.lineSeparator(), text.toString());
+  }
+
+  @Test
   void shouldWriteTheSameInEveryLocale() {
     Locale before = Locale.getDefault();
     try {

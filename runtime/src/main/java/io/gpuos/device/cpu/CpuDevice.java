@@ -2,9 +2,11 @@ package io.gpuos.device.cpu;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Drain;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.error.ClosedException;
-import io.gpuos.error.DeviceFaultException;
 import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
@@ -34,6 +36,7 @@ public final class CpuDevice implements ComputeDevice {
   private static final Duration GIVE_UP_WAIT = Duration.ofSeconds(1);
 
   private final CpuOperators operators = new CpuOperators();
+  private final CpuSpaces spaces = new CpuSpaces();
   private final int workerCount;
   private final CpuWorkers workers;
   private final Completions completions;
@@ -56,7 +59,7 @@ public final class CpuDevice implements ComputeDevice {
   }
 
   /**
-   * @param closeWait how long {@link #close} waits for submitted tasks
+   * @param closeWait how long {@link #close} waits for the next task to complete
    */
   CpuDevice(DeviceSettings settings, Duration closeWait) {
     this.closeWait = closeWait;
@@ -69,10 +72,12 @@ public final class CpuDevice implements ComputeDevice {
             settings.ringCapacity(),
             settings.firstSequence());
     workers =
-        new CpuWorkers(memory, operators, workerCount, settings.linger(), settings.maxResidency());
+        new CpuWorkers(
+            memory, operators, spaces, workerCount, settings.linger(), settings.maxResidency());
     lease = new Lease(memory.control(), workers, this::outstanding, "gpuos-cpu-keeper");
     completions = new Completions(memory, lease);
     ring = new SubmissionRing(memory, lease, completions, settings.fullWait());
+    spaces.connect(ring, completions);
     operators.connect(new RingProgress(ring, completions));
     tasks = new OutstandingTasks(memory, ring, completions, operators.table()::describe);
     pool = new MemoryPool(new CpuSlabs(), ring, name());
@@ -101,6 +106,15 @@ public final class CpuDevice implements ComputeDevice {
   @Override
   public String description() {
     return "CPU, " + workerCount + (workerCount == 1 ? " worker thread" : " worker threads");
+  }
+
+  @Override
+  public InjectionStatus injection() {
+    return new InjectionStatus(
+        true,
+        "an operator is a JVM class, added to the workers' table",
+        "the only way on this device",
+        Optional.empty());
   }
 
   @Override
@@ -146,8 +160,8 @@ public final class CpuDevice implements ComputeDevice {
   }
 
   @Override
-  public int space(IterationSpace space) {
-    return operators.intern(space);
+  public SpaceNumber space(IterationSpace space) {
+    return spaces.intern(space);
   }
 
   @Override
@@ -196,17 +210,7 @@ public final class CpuDevice implements ComputeDevice {
     }
     closed = true;
     ring.close();
-    stop(awaitTasks());
-  }
-
-  /** Whether all tasks are complete. */
-  private boolean awaitTasks() {
-    try {
-      return ring.awaitAll(System.nanoTime() + closeWait.toNanos());
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-      return false;
-    }
+    stop(Drain.await(ring, completions, name(), closeWait));
   }
 
   private void stop(boolean complete) {

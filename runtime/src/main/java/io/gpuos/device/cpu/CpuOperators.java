@@ -16,9 +16,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The operators and the interned iteration spaces of the CPU device. Workers look operators up in
- * {@link #aliases}, which {@link OperatorTable} turns; a worker that reads a record reads aliases
- * and spaces at least as new as the record. Thread-safe.
+ * The operators of the CPU device. Workers look them up in {@link #aliases}, which {@link
+ * OperatorTable} turns; a worker that reads a record reads aliases at least as new as the record.
+ * Thread-safe.
  */
 final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed> {
 
@@ -46,11 +46,8 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
   }
 
   private final Map<Kernel, Integer> numbers = new HashMap<>();
-  private final Map<IterationSpace, Integer> spaceNumbers = new HashMap<>();
   private volatile Installed[] aliases = new Installed[64];
-  private volatile IterationSpace[] spaces = new IterationSpace[64];
   private OperatorTable<Installed> table;
-  private int spaceCount;
 
   /** Before the first operator. */
   void connect(OperatorTable.Progress progress) {
@@ -106,25 +103,7 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
     return IterationSpace.elementwise(new long[] {ENDLESS}, layouts);
   }
 
-  synchronized int intern(IterationSpace space) {
-    Integer known = spaceNumbers.get(space);
-    if (known != null) {
-      return known;
-    }
-    int number = spaceCount++;
-    IterationSpace[] grown =
-        number < spaces.length ? spaces : java.util.Arrays.copyOf(spaces, number * 2);
-    grown[number] = space;
-    spaces = grown;
-    spaceNumbers.put(space, number);
-    return number;
-  }
-
   Installed installed(int operator) {
     return aliases[operator];
-  }
-
-  IterationSpace space(int number) {
-    return spaces[number];
   }
 }

@@ -4,6 +4,7 @@ import io.gpuos.abi.ControlRecord;
 import io.gpuos.abi.TaskRecord;
 import io.gpuos.codegen.CpuScratch;
 import io.gpuos.error.DeviceFaultException;
+import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 import io.gpuos.queue.OutstandingTasks;
@@ -15,13 +16,19 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * The resident workers of the CPU device: platform threads that do what the blocks of the CUDA
- * kernel do, by the same records and the same lease. A worker claims a sequence, polls that slot,
- * waits for the tasks this one depends on, runs the operator and stamps the sequence as completed.
+ * kernel do, by the same records and the same lease. All poll the slot of the next task nobody has
+ * claimed. Whoever finds it published, and the tasks it depends on complete, claims it, runs the
+ * operator and stamps the sequence as completed. Threads, unlike blocks, lose their processor and
+ * sleep, so a task goes to one that is awake: the tasks of a chain are taken one after the other by
+ * whoever ran the last, without a word to another processor. A task that has to wait while others
+ * are behind it is claimed all the same, and holds up its worker alone.
  *
  * <p>Between leases a worker is a parked thread. A sequence it had claimed stays its own, so no
  * claimed record is lost.
@@ -45,10 +52,16 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
   /** Polls before a worker lets other threads of a busy machine run between polls. */
   private static final int POLLS_BEFORE_YIELD = 64;
 
-  /** Idle workers whose claim is this far ahead of the front nap between polls. */
-  private static final long NEAR_WINDOW = 1;
+  /**
+   * How long a worker without a task stays awake while others have some. A nap lasts about as long
+   * as the system needs to wake a thread anyway, so it costs at most a part of what was waited for.
+   */
+  private static final long AWAKE_NANOS = 200_000;
 
-  private static final long FAR_NAP_NANOS = 50_000;
+  private static final long NAP_NANOS = 50_000;
+
+  /** Polls before a worker claims a task that has to wait, so that others reach those behind it. */
+  private static final int POLLS_BEFORE_WAITING = 64;
 
   /** Polls between two looks at the clock. */
   private static final int POLLS_PER_CLOCK = 16;
@@ -61,17 +74,22 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
   private final SharedWords records;
   private final WorkerStamps stamps;
   private final CpuOperators operators;
+  private final CpuSpaces spaces;
   private final long lingerNanos;
   private final long maxResidencyNanos;
   private final Thread[] threads;
   private final Worker[] workers;
 
+  /** The next sequence to be claimed. */
   private final AtomicLong head;
-  private final AtomicLong fetched;
+
+  /** Whether a worker polls without naps though all are idle: one does, for the others. */
+  private final AtomicBoolean watched = new AtomicBoolean();
+
   private volatile long launchedEpoch;
   private volatile long launchedAt;
   private volatile long lastActive;
-  private volatile long seenFetched;
+  private volatile long seenHead;
   private volatile long stop;
   private volatile boolean terminated;
   private volatile Completions completions;
@@ -81,6 +99,7 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
   CpuWorkers(
       RingMemory memory,
       CpuOperators operators,
+      CpuSpaces spaces,
       int workers,
       Duration linger,
       Duration maxResidency) {
@@ -89,10 +108,10 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
     this.records = memory.records();
     this.stamps = new WorkerStamps(memory);
     this.operators = operators;
+    this.spaces = spaces;
     this.lingerNanos = nanos(linger);
     this.maxResidencyNanos = nanos(maxResidency);
     this.head = new AtomicLong(memory.firstSequence());
-    this.fetched = new AtomicLong(memory.firstSequence());
     this.threads = new Thread[workers];
     this.workers = new Worker[workers];
     for (int w = 0; w < workers; w++) {
@@ -113,13 +132,24 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
    * @param completionsOfRing learns of a failed operator
    * @param tasksOfRing names operators
    * @param taskDeadline how long a task may run
+   * @throws OutOfMemoryException if the system has no room for that many
    */
   void start(Completions completionsOfRing, OutstandingTasks tasksOfRing, Duration taskDeadline) {
     completions = completionsOfRing;
     tasks = tasksOfRing;
     watchdog = new Watchdog("cpu", taskDeadline, this, tasksOfRing, completionsOfRing);
     for (Thread thread : threads) {
-      thread.start();
+      try {
+        thread.start();
+      } catch (OutOfMemoryError none) {
+        throw new OutOfMemoryException(
+            String.format(
+                Locale.ROOT,
+                "worker threads: device=cpu, workers=%d, expected=room for their threads; open it with"
+                    + " fewer",
+                threads.length),
+            none);
+      }
     }
   }
 
@@ -176,6 +206,17 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
   // ---- life of a worker -----------------------------------------------------------------------
 
   private void live(Worker worker) {
+    try {
+      serveLaunches(worker);
+    } catch (Throwable failure) {
+      // What this worker has claimed would be waited for in vain.
+      completions.fail(
+          new DeviceFaultException(
+              "worker ended: device=cpu, expected=workers until the end: " + failure, failure));
+    }
+  }
+
+  private void serveLaunches(Worker worker) {
     long served = 0;
     while (true) {
       long epoch = launchedEpoch;
@@ -206,10 +247,9 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
   private void keepLease(long epoch) {
     int mode = stopMode(epoch);
     long now = System.nanoTime();
-    long taken = fetched.get();
-    if (taken != seenFetched
-        || taken - 1 - control.longAcquire(ControlRecord.COMPLETED_THROUGH) > 0) {
-      seenFetched = taken;
+    long next = head.get();
+    if (next != seenHead || isBusy(next)) {
+      seenHead = next;
       lastActive = now;
     }
     if (control.longAcquire(ControlRecord.YIELD_EPOCH) - epoch >= 0
@@ -218,6 +258,11 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
     } else if (now - lastActive > lingerNanos) {
       close(epoch, mode, STOP_WHEN_EMPTY);
     }
+  }
+
+  /** Whether a task before {@code next}, so one that was claimed, is not complete. */
+  private boolean isBusy(long next) {
+    return next - 1 - control.longAcquire(ControlRecord.COMPLETED_THROUGH) > 0;
   }
 
   private void close(long epoch, int seen, int mode) {
@@ -269,19 +314,22 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
     private long sequence;
     private boolean held;
 
+    /** Since when polls are in vain; 0 if that is not long. */
+    private long waitBegan;
+
+    /** Whether {@link #watched} is this worker's. */
+    private boolean watching;
+
     /** Task this worker began last; the watchdog reads it. Written once a task, without a fence. */
     private volatile long begun = memory.firstSequence() - 1;
 
     void serve(long epoch) {
       for (int tasks = 1; ; tasks++) {
-        if (!held) {
-          sequence = head.getAndIncrement();
-          held = true;
-        }
-        if (!fetch(epoch)) {
+        boolean claimed = held || claim(epoch);
+        release();
+        if (!claimed || !awaitDependencies(epoch)) {
           return;
         }
-        fetched.getAndIncrement();
         execute();
         held = false;
         stamps.complete(sequence);
@@ -291,58 +339,100 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
       }
     }
 
-    /** Waits for the record and for the tasks before it; false if this worker is to leave. */
-    private boolean fetch(long epoch) {
-      long slot = memory.slot(sequence);
-      boolean secondLook = false;
+    /** Claims the next task; false if this worker is to leave without one. */
+    private boolean claim(long epoch) {
+      long blocked = 0;
+      int blockedPolls = 0;
       for (int polls = 1; ; polls++) {
+        // Before the slot: who is told to leave when it is empty looks at it once more.
         int mode = stopMode(epoch);
         if (mode == STOP_NOW || terminated) {
           return false;
         }
-        if (records.longVolatile(slot + TaskRecord.SEQUENCE) == sequence) {
-          break;
-        }
-        if (mode == STOP_WHEN_EMPTY) {
-          if (secondLook) {
-            return false;
+        long next = head.get();
+        if (isPublished(next)) {
+          blockedPolls = next == blocked ? blockedPolls + 1 : 0;
+          blocked = next;
+          boolean others = blockedPolls > POLLS_BEFORE_WAITING && isPublished(next + 1);
+          if ((others || isReady(next)) && head.compareAndSet(next, next + 1)) {
+            sequence = next;
+            held = true;
+            return true;
           }
-          secondLook = true;
-        } else {
-          pause(polls, epoch);
+          pause(polls, epoch, true);
+        } else if (mode != STOP_WHEN_EMPTY) {
+          pause(polls, epoch, isBusy(next));
+        } else if (head.get() == next) {
+          return false;
         }
       }
-      int sectors = records.intPlain(slot + TaskRecord.FLAGS) >>> TaskRecord.SECTORS_SHIFT;
-      return (sectors < 1 || waitFor(records.intPlain(slot + TaskRecord.AFTER_0), epoch))
-          && (sectors < 2 || waitFor(records.intPlain(slot + TaskRecord.AFTER_1), epoch));
     }
 
-    /** Waits for the tasks {@code after} names; false if this worker is to leave instead. */
-    private boolean waitFor(int after, long epoch) {
+    private boolean isPublished(long task) {
+      return records.longVolatile(memory.slot(task) + TaskRecord.SEQUENCE) == task;
+    }
+
+    /**
+     * Whether the tasks that {@code task} depends on are complete. Without a claim: the record may
+     * be somebody's and gone by now, and then the answer means nothing, as the claim will fail.
+     */
+    private boolean isReady(long task) {
+      long slot = memory.slot(task);
+      int sectors = records.intPlain(slot + TaskRecord.FLAGS) >>> TaskRecord.SECTORS_SHIFT;
+      return (sectors < 1 || isReady(task, records.intPlain(slot + TaskRecord.AFTER_0)))
+          && (sectors < 2 || isReady(task, records.intPlain(slot + TaskRecord.AFTER_1)));
+    }
+
+    private boolean isReady(long task, int after) {
       int far = after >>> 16;
       for (int distance = after & 0xffff; after != 0 && distance <= far; distance++) {
-        long earlier = sequence - distance;
-        for (int polls = 1; !stamps.isPast(earlier); polls++) {
-          if (stopMode(epoch) != STOP_NONE || terminated) {
-            return false;
-          }
-          pause(polls, epoch);
+        if (!stamps.isPast(task - distance)) {
+          return false;
         }
       }
       return true;
     }
 
-    private void pause(int polls, long epoch) {
+    /** Waits for the tasks before the claimed one; false if this worker is to leave instead. */
+    private boolean awaitDependencies(long epoch) {
+      for (int polls = 1; !isReady(sequence); polls++) {
+        if (stopMode(epoch) != STOP_NONE || terminated) {
+          return false;
+        }
+        pause(polls, epoch, true);
+      }
+      return true;
+    }
+
+    /** A poll in vain: spins, then lets others run, then naps if that is not in anybody's way. */
+    private void pause(int polls, long epoch, boolean busy) {
       if (polls % POLLS_PER_CLOCK == 0) {
         keepLease(epoch);
       }
       if (polls < POLLS_BEFORE_YIELD) {
+        waitBegan = 0;
         Thread.onSpinWait();
-      } else if (sequence - fetched.get() >= NEAR_WINDOW) {
-        // Not next in line: leave the processors to the submitter and the worker that is.
-        LockSupport.parkNanos(this, FAR_NAP_NANOS);
+        return;
+      }
+      long now = System.nanoTime();
+      waitBegan = waitBegan == 0 ? now : waitBegan;
+      if (busy ? now - waitBegan > AWAKE_NANOS : !watch()) {
+        LockSupport.parkNanos(this, NAP_NANOS);
       } else {
         Thread.yield();
+      }
+    }
+
+    /** Whether this is the worker that looks out for the others while all are idle. */
+    private boolean watch() {
+      watching = watching || watched.compareAndSet(false, true);
+      return watching;
+    }
+
+    private void release() {
+      if (watching) {
+        watching = false;
+        watched.set(false);
       }
     }
 
@@ -370,7 +460,7 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
                     * installed.positionsPerFirst();
           }
           int space = records.intPlain(slot + TaskRecord.SPACE);
-          installed.kernel().run(operands, operators.space(space), first, count, scratch);
+          installed.kernel().run(operands, spaces.get(space), first, count, scratch);
         }
       } catch (Throwable failure) {
         completions.fail(

@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.codegen.CudaGenerator;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaMemory;
 import io.gpuos.driver.CudaStream;
@@ -13,8 +14,7 @@ import io.gpuos.inject.Limits;
 import io.gpuos.jit.CompileRequest;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Optional;
 
 /**
  * Brings operators into the running kernel: GPUOS itself verifies and links the machine code and
@@ -25,7 +25,7 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   private static final long CHUNK_BYTES = 4L << 20;
   private static final long LIMIT_BYTES = 1L << 30;
 
-  /** Copies go through it: from pageable memory the driver would stage them itself, and wait. */
+  /** Of each half of the staging memory; from pageable memory the driver would wait in between. */
   private static final int STAGING_BYTES = 256 << 10;
 
   private final CudaMemory memory;
@@ -33,7 +33,6 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   private final PinnedBuffer staging;
   private final Limits limits;
   private final CodeArena arena = new CodeArena(this, CHUNK_BYTES, LIMIT_BYTES);
-  private final List<Long> chunks = new ArrayList<>();
   private boolean closed;
 
   /**
@@ -44,7 +43,7 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
     this.limits = limits;
     this.stream = context.newStream();
     try {
-      this.staging = memory.allocatePinned(STAGING_BYTES);
+      this.staging = memory.allocatePinned(2L * STAGING_BYTES);
     } catch (RuntimeException failure) {
       stream.close();
       throw failure;
@@ -65,43 +64,40 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   }
 
   @Override
-  public String description() {
-    return "live: %s".formatted(arena);
+  public InjectionStatus status(String reason) {
+    CodeArena.Usage usage = arena.usage();
+    return new InjectionStatus(
+        true,
+        "machine code is verified, linked and copied beside the running kernel",
+        reason,
+        Optional.of(
+            new InjectionStatus.Arena(
+                usage.images(), usage.usedBytes(), usage.reservedBytes(), usage.limitBytes())));
   }
 
   // ---- memory for the arena; under this object's monitor, by way of load() ----------------------
 
   @Override
   public long allocate(long bytes) {
-    long address = memory.allocate(bytes);
-    chunks.add(address);
-    return address;
+    // Never freed before the context is: the addresses could be given out again, to the next
+    // runtime, while instruction caches still hold what was executed there.
+    return memory.allocate(bytes);
   }
 
   @Override
-  public void write(long address, byte[] code) {
+  public byte[] write(long address, byte[] code) {
+    byte[] found = new byte[code.length];
     for (int from = 0; from < code.length; from += STAGING_BYTES) {
-      MemorySegment part = part(code.length - from);
-      MemorySegment.copy(code, from, part, ValueLayout.JAVA_BYTE, 0, (int) part.byteSize());
-      stream.copyToDevice(address + from, part);
+      int length = Math.min(code.length - from, STAGING_BYTES);
+      MemorySegment out = staging.segment().asSlice(0, length);
+      MemorySegment back = staging.segment().asSlice(STAGING_BYTES, length);
+      MemorySegment.copy(code, from, out, ValueLayout.JAVA_BYTE, 0, length);
+      stream.copyToDevice(address + from, out);
+      stream.copyToHost(back, address + from);
       stream.synchronize();
+      MemorySegment.copy(back, ValueLayout.JAVA_BYTE, 0, found, from, length);
     }
-  }
-
-  @Override
-  public byte[] read(long address, int bytes) {
-    byte[] code = new byte[bytes];
-    for (int from = 0; from < bytes; from += STAGING_BYTES) {
-      MemorySegment part = part(bytes - from);
-      stream.copyToHost(part, address + from);
-      stream.synchronize();
-      MemorySegment.copy(part, ValueLayout.JAVA_BYTE, 0, code, from, (int) part.byteSize());
-    }
-    return code;
-  }
-
-  private MemorySegment part(int remaining) {
-    return staging.segment().asSlice(0, Math.min(remaining, STAGING_BYTES));
+    return found;
   }
 
   @Override
@@ -110,7 +106,6 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
       return;
     }
     closed = true;
-    chunks.forEach(memory::free);
     staging.close();
     stream.close();
   }

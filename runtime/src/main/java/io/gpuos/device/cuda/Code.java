@@ -11,9 +11,15 @@ final class Code {
   /** Where a function lies. */
   static final class Function {
     private long address;
+    private volatile long loadNanos;
 
     Function(long address) {
       this.address = address;
+    }
+
+    /** How long bringing it in took. */
+    void tookNanos(long nanos) {
+      loadNanos = nanos;
     }
 
     /** Under the monitor of {@link Aliases}. */
@@ -43,6 +49,11 @@ final class Code {
   /** Device address to call. Under the monitor of {@link Aliases}. */
   long address() {
     return function.address;
+  }
+
+  /** Nanoseconds that bringing the function in took. */
+  long loadNanos() {
+    return function.loadNanos;
   }
 
   /** Handed to the function with every task; 0 if it takes none. */

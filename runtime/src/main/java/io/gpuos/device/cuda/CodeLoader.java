@@ -1,5 +1,6 @@
 package io.gpuos.device.cuda;
 
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.jit.CompileRequest;
 
 /**
@@ -21,10 +22,14 @@ interface CodeLoader extends AutoCloseable {
    */
   Code.Function load(String source, byte[] cubin);
 
-  /** How it does that, in words. */
-  String description();
+  /**
+   * How it does that.
+   *
+   * @param reason why this way was chosen
+   */
+  InjectionStatus status(String reason);
 
-  /** Frees the code. No worker may be resident. */
+  /** Lets go of everything but live code, which stays. No worker may be resident. */
   @Override
   void close();
 }

@@ -3,13 +3,16 @@ package io.gpuos.device.cuda;
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Drain;
+import io.gpuos.device.InjectionStatus;
+import io.gpuos.device.Injections;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
-import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.DeviceUnavailableException;
@@ -28,6 +31,7 @@ import io.gpuos.queue.Watchdog;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -81,6 +85,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final SpaceTable spaces;
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
+  private final DeviceSettings.Injection injection;
+  private final CodeLoader loader;
   private final CudaOperators operators;
   private final Completions completions;
   private final Lease lease;
@@ -106,15 +112,19 @@ public final class CudaComputeDevice implements ComputeDevice {
    */
   public static CudaComputeDevice open(int ordinal, DeviceSettings settings) {
     OpenPhases phases = new OpenPhases();
-    Nvrtc.openAhead();
     Cuda cuda = Cuda.open();
     phases.end("driver");
     io.gpuos.driver.CudaDevice device = cuda.device(ordinal);
     String architecture = device.architecture();
     if (Integer.parseInt(architecture.substring(3)) < OLDEST_ARCHITECTURE) {
       throw new DeviceUnavailableException(
-          "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer"
-              .formatted(ordinal, device.name(), architecture, OLDEST_ARCHITECTURE));
+          String.format(
+              Locale.ROOT,
+              "device too old: device=cuda:%d, name=%s, architecture=%s, expected=sm_%d or newer",
+              ordinal,
+              device.name(),
+              architecture,
+              OLDEST_ARCHITECTURE));
     }
     CompileService compiler = CompileService.open(cuda.driverVersion(), CudaHeader.ABI_VERSION);
     try {
@@ -179,7 +189,11 @@ public final class CudaComputeDevice implements ComputeDevice {
       phases.end("worker code");
       kernel.load(worker);
       phases.end("worker kernel");
-      operators = operators(settings);
+      injection = settings.injection();
+      Aliases aliases = new Aliases(context, memory);
+      parts.push(aliases::close);
+      loader = loader(injection, aliases);
+      operators = operators(aliases);
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
       parts.push(pool::close);
@@ -205,23 +219,18 @@ public final class CudaComputeDevice implements ComputeDevice {
         cubin -> context.link(Map.of("gpuos_worker", cubin)));
   }
 
-  private CudaOperators operators(DeviceSettings settings) {
-    Aliases aliases = new Aliases(context, memory);
-    parts.push(aliases::close);
+  private CudaOperators operators(Aliases aliases) {
     OperatorTable<Code> table =
         new OperatorTable<>(
             WorkerMemory.MAX_OPERATORS,
             (operator, address) -> turns.run(() -> aliases.turn(operator, address)),
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    CodeLoader loader = loader(settings.injection(), aliases);
     return new CudaOperators(context, compiler, loader, table);
   }
 
   private CodeLoader loader(DeviceSettings.Injection injection, Aliases aliases) {
-    boolean live =
-        injection == DeviceSettings.Injection.LIVE
-            || injection == DeviceSettings.Injection.AUTO && KNOWN_LIVE.contains(architecture);
+    boolean live = isLive(injection, architecture);
     Limits limits = new Limits(architecture, kernel.registers(), WorkerKernel.STACK_BYTES);
     if (live) {
       return new ArenaLoader(context, limits);
@@ -229,6 +238,27 @@ public final class CudaComputeDevice implements ComputeDevice {
     byte[] worker =
         CompileService.join(compiler.compile(CudaOperators.workerRequest(architecture)));
     return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker);
+  }
+
+  private static boolean isLive(DeviceSettings.Injection injection, String architecture) {
+    return switch (injection) {
+      case LIVE -> true;
+      case DRIVER -> false;
+      case AUTO -> KNOWN_LIVE.contains(architecture);
+    };
+  }
+
+  /** Why operators come in as they do. */
+  static String injectionReason(DeviceSettings.Injection injection, String architecture) {
+    String known = String.join(", ", KNOWN_LIVE);
+    return switch (injection) {
+      case LIVE, DRIVER -> "asked for: injection=" + injection.name().toLowerCase(Locale.ROOT);
+      case AUTO ->
+          isLive(injection, architecture)
+              ? architecture + " is known to take live code"
+              : "%s is not known to take live code, as %s is; --injection=live tries it"
+                  .formatted(architecture, known);
+    };
   }
 
   private boolean outstanding() {
@@ -242,9 +272,12 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public String description() {
-    return "%s, driver %s, %d workers"
-        .formatted(
-            context.device().name(), version(context.device().cuda().driverVersion()), workers);
+    return String.format(
+        Locale.ROOT,
+        "%s, driver %s, %d workers",
+        context.device().name(),
+        version(context.device().cuda().driverVersion()),
+        workers);
   }
 
   private static String version(int number) {
@@ -254,6 +287,16 @@ public final class CudaComputeDevice implements ComputeDevice {
   @Override
   public List<OpenPhases.Phase> openPhases() {
     return phases.list();
+  }
+
+  @Override
+  public Injections injections() {
+    return operators.injections();
+  }
+
+  @Override
+  public InjectionStatus injection() {
+    return loader.status(injectionReason(injection, architecture));
   }
 
   @Override
@@ -327,7 +370,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   }
 
   @Override
-  public int space(IterationSpace space) {
+  public SpaceNumber space(IterationSpace space) {
     return call(
         () -> {
           synchronized (copies) {
@@ -408,7 +451,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     ring.close();
     operators.refuse();
-    boolean complete = awaitTasks();
+    boolean complete = Drain.await(ring, completions, name());
     synchronized (copies) {
       // Before anything is freed: whoever comes with a copy from here on is told.
       copiesClosed = true;
@@ -429,16 +472,6 @@ public final class CudaComputeDevice implements ComputeDevice {
       } else {
         sayAbandoned();
       }
-    }
-  }
-
-  /** Whether all tasks are complete. */
-  private boolean awaitTasks() {
-    try {
-      return ring.awaitAll(System.nanoTime() + CLOSE_WAIT.toNanos());
-    } catch (DeviceFaultException _) {
-      // Whoever waited for a result has been told.
-      return false;
     }
   }
 

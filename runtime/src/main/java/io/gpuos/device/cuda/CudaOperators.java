@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.codegen.CudaGenerator;
+import io.gpuos.device.Injections;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.inject.Injector;
 import io.gpuos.inject.OperatorTable;
@@ -51,6 +52,7 @@ final class CudaOperators implements AutoCloseable {
   private final CodeLoader loader;
   private final OperatorTable<Code> table;
   private final Interpreter interpreter;
+  private final Injections injections = new Injections();
   private final Map<Kernel, CompletableFuture<Integer>> numbers = new ConcurrentHashMap<>();
 
   /** Code is never unloaded, so what was brought in once serves whoever needs it again. */
@@ -119,7 +121,17 @@ final class CudaOperators implements AutoCloseable {
         return number;
       }
     }
-    return table.add(KernelName.of(kernel), CompileService.join(code), "compiled");
+    Code ready = CompileService.join(code);
+    long begin = System.nanoTime();
+    int number = table.add(KernelName.of(kernel), ready, "compiled");
+    double turnMicros = (System.nanoTime() - begin) / 1e3;
+    injections.add(new Injections.Injection(ready.loadNanos() / 1e3, turnMicros));
+    return number;
+  }
+
+  /** How operators came in lately. */
+  Injections injections() {
+    return injections;
   }
 
   private static boolean isDoneSoon(CompletableFuture<Code> code) {
@@ -202,7 +214,14 @@ final class CudaOperators implements AutoCloseable {
   private CompletableFuture<Code.Function> bringIn(String source) {
     return compiler
         .compile(loader.request(source, architecture))
-        .thenApply(cubin -> context.withCurrent(() -> loader.load(source, cubin)));
+        .thenApply(cubin -> context.withCurrent(() -> timed(source, cubin)));
+  }
+
+  private Code.Function timed(String source, byte[] cubin) {
+    long begin = System.nanoTime();
+    Code.Function function = loader.load(source, cubin);
+    function.tookNanos(System.nanoTime() - begin);
+    return function;
   }
 
   /** What {@code make} made for the kernel, by the first who asks. */

@@ -42,8 +42,17 @@ public final class DeviceSources {
     return read(INTERPRETER);
   }
 
-  /** All headers a device source may include, by the name it includes them by. */
+  /** All headers a device source may include, by the name it includes them by; one map for all. */
   public static Map<String, String> headers() {
+    return Headers.ALL;
+  }
+
+  /** Read and rendered when first asked for. */
+  private static final class Headers {
+    static final Map<String, String> ALL = Map.copyOf(readHeaders());
+  }
+
+  private static Map<String, String> readHeaders() {
     Map<String, String> headers = new TreeMap<>();
     headers.put(CudaHeader.NAME, CudaHeader.render());
     headers.put(Operations.HEADER_NAME, Operations.renderHeader());

@@ -1,5 +1,6 @@
 package io.gpuos.device.cuda;
 
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
@@ -15,6 +16,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Brings operators in the documented way: worker kernel and all operators are linked to one image,
@@ -152,8 +154,12 @@ final class ImageLoader implements CodeLoader {
   }
 
   @Override
-  public String description() {
-    return "driver: workers park while an image is loaded";
+  public InjectionStatus status(String reason) {
+    return new InjectionStatus(
+        false,
+        "the driver loads one image of everything, for which the workers park",
+        reason,
+        Optional.empty());
   }
 
   @Override

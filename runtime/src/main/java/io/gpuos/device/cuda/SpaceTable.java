@@ -2,6 +2,7 @@ package io.gpuos.device.cuda;
 
 import io.gpuos.abi.LaunchRecord;
 import io.gpuos.abi.SpaceRecord;
+import io.gpuos.device.SpaceNumber;
 import io.gpuos.driver.CudaMemory;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.error.OutOfMemoryException;
@@ -12,11 +13,13 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
  * Interned iteration spaces in device memory, in pages that never move. A space is written before
- * its number is given out, and never again. Thread-safe.
+ * its number is given out, and never again: workers read it through caches that only a launch
+ * empties. Thread-safe.
  */
 final class SpaceTable implements AutoCloseable {
 
@@ -24,7 +27,7 @@ final class SpaceTable implements AutoCloseable {
 
   private final CudaMemory memory;
   private final CudaStream stream;
-  private final Map<IterationSpace, Integer> numbers = new HashMap<>();
+  private final Map<IterationSpace, SpaceNumber> numbers = new HashMap<>();
   private final List<Long> pages = new ArrayList<>();
   private final long directory;
 
@@ -42,8 +45,8 @@ final class SpaceTable implements AutoCloseable {
     return directory;
   }
 
-  synchronized int intern(IterationSpace space) {
-    Integer known = numbers.get(space);
+  synchronized SpaceNumber intern(IterationSpace space) {
+    SpaceNumber known = numbers.get(space);
     if (known != null) {
       return known;
     }
@@ -57,15 +60,18 @@ final class SpaceTable implements AutoCloseable {
     try (Arena arena = Arena.ofConfined()) {
       copy(address, record(arena, space));
     }
-    numbers.put(space, number);
-    return number;
+    SpaceNumber named = new SpaceNumber(number);
+    numbers.put(space, named);
+    return named;
   }
 
   private void addPage() {
     if (pages.size() == MAX_PAGES) {
       throw new OutOfMemoryException(
-          "iteration spaces exhausted: spaces=%d, expected=fewer different shapes; open a new runtime"
-              .formatted(numbers.size()));
+          String.format(
+              Locale.ROOT,
+              "iteration spaces exhausted: spaces=%d, expected=fewer different shapes; open a new runtime",
+              numbers.size()));
     }
     long page = memory.allocate((long) LaunchRecord.SPACES_PER_PAGE * SpaceRecord.BYTES);
     try (Arena arena = Arena.ofConfined()) {

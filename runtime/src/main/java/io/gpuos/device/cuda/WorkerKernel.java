@@ -19,6 +19,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.Watchdog;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.locks.LockSupport;
 
 /**
@@ -101,8 +102,12 @@ final class WorkerKernel implements Lease.Launcher {
             * function.maxBlocksPerMultiprocessor(BLOCK_THREADS, CudaHeader.SCRATCH_BYTES);
     if (config.gridX() > room) {
       throw new InvalidInputException(
-          "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once"
-              .formatted(config.gridX() - 1, room - 1, context.device().name()));
+          String.format(
+              Locale.ROOT,
+              "device setting: workers=%d, expected=at most %d on %s, so that all are resident at once",
+              config.gridX() - 1,
+              room - 1,
+              context.device().name()));
     }
     function.setAttribute(FunctionAttribute.PREFERRED_SHARED_MEMORY_CARVEOUT, CARVEOUT_PERCENT);
     kernel = function;

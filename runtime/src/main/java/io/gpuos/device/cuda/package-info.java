@@ -7,7 +7,12 @@
  *   <li>{@code WorkerMemory}: the words workers share, in device memory, and the launch parameter
  *   <li>{@code WorkerKernel}: launches the resident kernel and watches it
  *   <li>{@code BegunTasks}: which task each block has begun, for the watchdog
- *   <li>{@code OperatorLoader}: compiles operators and brings them in by park, link, load, relaunch
+ *   <li>{@code CudaOperators}: compiles operators, has them brought in and gives them numbers
+ *   <li>{@code Interpreter}: computes elementwise operators until they are compiled
+ *   <li>{@code CodeLoader}: brings code in, {@code ArenaLoader} live, {@code ImageLoader} by the
+ *       driver
+ *   <li>{@code Aliases}: the words that say which code a logical operator stands for
+ *   <li>{@code OperatorCompiler}: compiles and verifies operators where there is no device
  *   <li>{@code SpaceTable}: interned iteration spaces in device memory
  *   <li>{@code CudaSlabs}: device memory for the pool
  *   <li>{@code DeviceSources}: the texts the compiler is given

@@ -1,0 +1,119 @@
+package io.gpuos.cli;
+
+import io.gpuos.cli.bench.InjectBenchmark;
+import io.gpuos.cli.bench.InjectReport;
+import io.gpuos.cli.bench.WrongResult;
+import io.gpuos.cli.text.Progress;
+import io.gpuos.cli.text.Table;
+import io.gpuos.cli.text.Units;
+import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** {@code gpuos bench inject}: bringing operators into running workers, and replacing them. */
+@Command(
+    name = "inject",
+    description = "Measures how operators come into running workers and are replaced there.")
+final class BenchInjectCommand implements Callable<Integer> {
+
+  @Mixin private DeviceOptions device;
+  @Mixin private BenchOptions options;
+  @Mixin private OutputOptions output;
+
+  @Override
+  public Integer call() {
+    options.requireWritable();
+    InjectReport report = run();
+    options.write(report);
+    output.print(report, out -> print(report, out));
+    if (report.stress().wrong() != 0) {
+      throw new WrongResultException(
+          String.format(
+              Locale.ROOT,
+              "wrong result: operation=live operator under random events, tasks=%d, wrong=%d, seed=%d",
+              report.stress().tasks(),
+              report.stress().wrong(),
+              report.stress().seed()));
+    }
+    return Main.EXIT_OK;
+  }
+
+  private InjectReport run() {
+    try (Progress progress = output.progress()) {
+      return InjectBenchmark.run(device::open, options::environment, options.quick(), progress);
+    } catch (WrongResult e) {
+      throw new WrongResultException(e.getMessage());
+    }
+  }
+
+  private static void print(InjectReport report, PrintWriter out) {
+    out.println(
+        "device: %s (%s)"
+            .formatted(report.environment().device(), report.environment().deviceDescription()));
+    out.println();
+    Table table = Table.of("measurement", ">p50", ">p99", ">worst", "", "how");
+    InjectReport.Fed fed = report.fed();
+    table.row(
+        "bring in a cached operator",
+        Units.digits(fed.p50Us()),
+        Units.digits(fed.p99Us()),
+        Units.digits(fed.worstUs()),
+        "us",
+        String.format(
+            Locale.ROOT,
+            "%d, while the ring is fed; %d launches meanwhile",
+            fed.operators(),
+            fed.launchesAfter() - fed.launchesBefore()));
+    table.row(
+        "prepare such an operator",
+        Units.digits(fed.prepareP50Us()),
+        Units.digits(fed.prepareP99Us()),
+        "",
+        "us",
+        "the caller's time, with the look into the cache on disk");
+    InjectReport.FirstUse first = report.firstUse();
+    table.row(
+        "first result of a new expression",
+        Units.digits(first.firstResultP50Us()),
+        "",
+        Units.digits(first.firstResultWorstUs()),
+        "us",
+        String.format(Locale.ROOT, "%d, nothing cached", first.expressions()));
+    table.row(
+        "its compiled generation",
+        Units.digits(first.compiledP50Ms()),
+        "",
+        Units.digits(first.compiledWorstMs()),
+        "ms",
+        "from the same start");
+    table.print(out);
+    out.println();
+    InjectReport.Throughput throughput = report.throughput();
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "%d publications and rollbacks: slowest 10 ms had %s tasks, the median without %s (its slowest %s): %s %%",
+            throughput.changes(),
+            Units.digits(throughput.least()),
+            Units.digits(throughput.undisturbed()),
+            Units.digits(throughput.undisturbedLeast()),
+            Units.digits(100 * throughput.ratio())));
+    InjectReport.Stress stress = report.stress();
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "%d tasks under %d publications, %d rollbacks and %d parks (seed %d): %d verified, %d wrong, %d launches",
+            stress.tasks(),
+            stress.publications(),
+            stress.rollbacks(),
+            stress.parks(),
+            stress.seed(),
+            stress.verified(),
+            stress.wrong(),
+            stress.launches()));
+    out.println();
+    BenchMicroCommand.goals(report.goals(), out);
+  }
+}

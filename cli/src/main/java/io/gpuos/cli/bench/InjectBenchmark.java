@@ -1,0 +1,266 @@
+package io.gpuos.cli.bench;
+
+import io.gpuos.Call;
+import io.gpuos.Gpuos;
+import io.gpuos.LiveOperator;
+import io.gpuos.Operator;
+import io.gpuos.Tensor;
+import io.gpuos.cli.bench.Adds.Storage;
+import io.gpuos.cli.text.Progress;
+import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.Injections.Injection;
+import io.gpuos.layout.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+
+/** What it costs to bring operators into running workers. One thread, one use. */
+public final class InjectBenchmark {
+
+  private static final int SIZE = 256;
+  private static final int FEEDING = 4000;
+  private static final long COMPILE_SECONDS = 300;
+
+  /** Opens a device. */
+  @FunctionalInterface
+  public interface Opener {
+    Gpuos open(DeviceSettings settings);
+  }
+
+  private final Opener opener;
+  private final boolean quick;
+  private final SplittableRandom random;
+  private final Progress progress;
+  private final long seed;
+
+  private InjectBenchmark(Opener opener, boolean quick, long seed, Progress progress) {
+    this.opener = opener;
+    this.quick = quick;
+    this.seed = seed;
+    this.random = new SplittableRandom(seed);
+    this.progress = progress;
+  }
+
+  /**
+   * Measures everything.
+   *
+   * @param environment describes the run, once the device is open
+   * @throws WrongResult if an operation computes something wrong
+   */
+  public static InjectReport run(
+      Opener opener,
+      Function<ComputeDevice, Environment> environment,
+      boolean quick,
+      Progress progress) {
+    Environment described;
+    try (Gpuos gpu = opener.open(DeviceSettings.defaults())) {
+      described = environment.apply(gpu.device());
+    }
+    var benchmark = new InjectBenchmark(opener, quick, described.seed(), progress);
+    InjectReport.Fed fed = benchmark.fed();
+    InjectReport.Throughput throughput = benchmark.throughput();
+    InjectReport.FirstUse firstUse = benchmark.firstUse();
+    InjectReport.Stress stress = benchmark.stress();
+    return new InjectReport(
+        described, goals(fed, throughput, firstUse, stress), fed, throughput, firstUse, stress);
+  }
+
+  /** Workers that stay, so that a launch shows. */
+  private Gpuos openForGood() {
+    return opener.open(
+        DeviceSettings.defaults()
+            .withLinger(DeviceSettings.FOREVER)
+            .withMaxResidency(DeviceSettings.FOREVER));
+  }
+
+  /** Expressions that no other run has: their constants come from the random numbers. */
+  private List<Operator> expressions(int count) {
+    List<Operator> operators = new ArrayList<>();
+    for (int k = 0; k < count; k++) {
+      double a = random.nextInt(1, 1 << 20) / 1024.0;
+      double b = random.nextInt(1, 1 << 20) / 1024.0;
+      operators.add(Operator.of("relu(x * %s + %s) - x".formatted(a, b)));
+    }
+    return operators;
+  }
+
+  private InjectReport.Fed fed() {
+    int count = quick ? 20 : 100;
+    progress.step(String.format(Locale.ROOT, "compiling %d operators", count));
+    List<Operator> operators = expressions(count);
+    try (Gpuos gpu = opener.open(DeviceSettings.defaults());
+        Tensor x = gpu.zeros(DType.F32, SIZE);
+        Tensor y = gpu.zeros(DType.F32, SIZE)) {
+      for (Operator operator : operators) {
+        gpu.prepare(operator, y, x).close();
+      }
+      awaitCompiled(gpu);
+    }
+    progress.step("bringing them in while the ring is fed");
+    try (Gpuos gpu = openForGood();
+        Adds adds = new Adds(gpu, FEEDING, SIZE, Storage.SLAB, random);
+        Tensor x = gpu.zeros(DType.F32, SIZE);
+        Tensor y = gpu.zeros(DType.F32, SIZE)) {
+      awaitCompiled(gpu);
+      long before = gpu.device().injections().count();
+      double[] prepare = new double[count];
+      long launches;
+      try (Feeder feeder = Feeder.start(gpu, adds)) {
+        feeder.awaitBatches(20);
+        launches = gpu.device().lease().launches();
+        for (int k = 0; k < count; k++) {
+          long begin = System.nanoTime();
+          Call call = gpu.prepare(operators.get(k), y, x);
+          prepare[k] = (System.nanoTime() - begin) / 1e3;
+          call.run();
+          call.close();
+          feeder.awaitBatches(1);
+        }
+      }
+      adds.check();
+      awaitCompiled(gpu);
+      int came = (int) (gpu.device().injections().count() - before);
+      List<Injection> all = gpu.device().injections().latest();
+      List<Injection> mine = all.subList(all.size() - Math.min(came, all.size()), all.size());
+      double[] load = mine.stream().mapToDouble(Injection::loadMicros).toArray();
+      double[] turn = mine.stream().mapToDouble(Injection::turnMicros).toArray();
+      double[] total =
+          mine.stream().mapToDouble(one -> one.loadMicros() + one.turnMicros()).toArray();
+      double[] measured = total.length == 0 ? prepare : total;
+      return new InjectReport.Fed(
+          count,
+          launches,
+          gpu.device().lease().launches(),
+          Rounds.median(measured),
+          Rounds.percentile(measured, 99),
+          Rounds.most(measured),
+          Rounds.median(prepare),
+          Rounds.percentile(prepare, 99),
+          load,
+          turn,
+          total,
+          prepare);
+    }
+  }
+
+  private static void awaitCompiled(Gpuos gpu) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(COMPILE_SECONDS);
+    if (!gpu.device().awaitCompiled(deadline)) {
+      throw new WrongResult("not compiled: waited_s=" + COMPILE_SECONDS + ", expected=less");
+    }
+  }
+
+  private InjectReport.Throughput throughput() {
+    int changes = quick ? 100 : 1000;
+    progress.step(
+        String.format(Locale.ROOT, "throughput during %d publications and rollbacks", changes));
+    try (Gpuos gpu = openForGood();
+        Adds adds = new Adds(gpu, FEEDING, SIZE, Storage.SLAB, random);
+        Tensor x = gpu.zeros(DType.F32, SIZE)) {
+      LiveOperator live = gpu.inject("live", "x + 1");
+      gpu.run(live.operator(), x).close();
+      gpu.inject("live", "x + 2");
+      awaitCompiled(gpu);
+      double[] calm;
+      double[] disturbed;
+      int done = 0;
+      try (Feeder feeder = Feeder.start(gpu, adds)) {
+        feeder.awaitBatches(200);
+        feeder.reset();
+        feeder.awaitBatches(quick ? 300 : 3000);
+        calm = feeder.windows();
+        feeder.reset();
+        while (done < changes) {
+          live.rollback();
+          gpu.inject("live", "x + 2");
+          done += 2;
+        }
+        disturbed = feeder.windows();
+      }
+      adds.check();
+      return new InjectReport.Throughput(
+          done,
+          Rounds.median(calm),
+          Rounds.least(calm),
+          Rounds.median(disturbed),
+          Rounds.least(disturbed),
+          Rounds.least(disturbed) / Rounds.median(calm),
+          calm,
+          disturbed);
+    }
+  }
+
+  private InjectReport.FirstUse firstUse() {
+    int count = quick ? 10 : 50;
+    progress.step(String.format(Locale.ROOT, "first use of %d new expressions", count));
+    double[] first = new double[count];
+    double[] compiled = new double[count];
+    try (Gpuos gpu = opener.open(DeviceSettings.defaults());
+        Tensor x = gpu.tensor(new float[] {1, 2, 3, 4}, 4)) {
+      // The interpreter is there, and the host's code is warm.
+      awaitCompiled(gpu);
+      for (int k = -10; k < count; k++) {
+        double a = random.nextInt(1, 1 << 20) / 1024.0;
+        String text = "sigmoid(x * %s) + x".formatted(a);
+        long begin = System.nanoTime();
+        Tensor y = gpu.run(Operator.of(text), x);
+        long end = System.nanoTime();
+        awaitCompiled(gpu);
+        if (k >= 0) {
+          first[k] = (end - begin) / 1e3;
+          compiled[k] = (System.nanoTime() - begin) / 1e6;
+        }
+        double expected = 1 / (1 + Math.exp(-2 * a)) + 2;
+        if (Math.abs(y.toFloats()[1] - expected) > 1e-5) {
+          throw new WrongResult("wrong result: operation=%s".formatted(text));
+        }
+        y.close();
+      }
+    }
+    return new InjectReport.FirstUse(
+        count,
+        Rounds.median(first),
+        Rounds.most(first),
+        Rounds.median(compiled),
+        Rounds.most(compiled),
+        first,
+        compiled);
+  }
+
+  private InjectReport.Stress stress() {
+    int events = quick ? 500 : 10_000;
+    progress.step(String.format(Locale.ROOT, "checked tasks under %d random events", events));
+    try (Gpuos gpu = opener.open(DeviceSettings.defaults())) {
+      return new InjectStress(gpu, seed, events, 100L * events).run();
+    }
+  }
+
+  private static List<Goal> goals(
+      InjectReport.Fed fed,
+      InjectReport.Throughput throughput,
+      InjectReport.FirstUse firstUse,
+      InjectReport.Stress stress) {
+    return List.of(
+        Goal.atMost("bring in a cached operator while the ring is fed, p50", 40, fed.p50Us(), "us"),
+        Goal.atMost("the same, p99", 150, fed.p99Us(), "us"),
+        Goal.atMost(
+            "launches meanwhile", 0, fed.launchesAfter() - (double) fed.launchesBefore(), ""),
+        Goal.atLeast(
+            "slowest 10 ms under publications and rollbacks, of undisturbed",
+            97,
+            100 * throughput.ratio(),
+            "%"),
+        Goal.atMost(
+            "first result of a new expression, p50", 2000, firstUse.firstResultP50Us(), "us"),
+        Goal.atMost("its compiled generation, p50", 100, firstUse.compiledP50Ms(), "ms"),
+        Goal.atLeast(
+            "tasks verified of those submitted under random events",
+            100,
+            100.0 * stress.verified() / stress.tasks(),
+            "%"));
+  }
+}

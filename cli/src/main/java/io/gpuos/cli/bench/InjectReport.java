@@ -1,0 +1,85 @@
+package io.gpuos.cli.bench;
+
+import java.util.List;
+
+/** What {@code gpuos bench inject} measured. Every sample is kept. */
+public record InjectReport(
+    Environment environment,
+    List<Goal> goals,
+    Fed fed,
+    Throughput throughput,
+    FirstUse firstUse,
+    Stress stress) {
+
+  /**
+   * Operators with code in the cache, brought in while the ring is fed without pause.
+   *
+   * @param launchesBefore launches of the worker kernel before, of which there are to be no more
+   * @param totalUs from machine code in host memory to the turned alias, for each operator
+   * @param prepareUs what a caller waits who prepares such an operator: also looking it up on disk
+   */
+  public record Fed(
+      int operators,
+      long launchesBefore,
+      long launchesAfter,
+      double p50Us,
+      double p99Us,
+      double worstUs,
+      double prepareP50Us,
+      double prepareP99Us,
+      double[] loadUs,
+      double[] turnUs,
+      double[] totalUs,
+      double[] prepareUs) {}
+
+  /**
+   * Tasks completed in windows of 10 ms, undisturbed and while operators are published and rolled
+   * back.
+   *
+   * @param undisturbed median, tasks a window
+   * @param undisturbedLeast the slowest window without disturbance
+   * @param least the slowest window with
+   * @param ratio of it to the undisturbed median
+   */
+  public record Throughput(
+      int changes,
+      double undisturbed,
+      double undisturbedLeast,
+      double median,
+      double least,
+      double ratio,
+      double[] undisturbedWindows,
+      double[] windows) {}
+
+  /**
+   * New expressions with nothing in any cache, one after the other.
+   *
+   * @param firstResultUs from the expression's text to its first result on the host
+   * @param compiledMs from there to the publication of the compiled generation
+   */
+  public record FirstUse(
+      int expressions,
+      double firstResultP50Us,
+      double firstResultWorstUs,
+      double compiledP50Ms,
+      double compiledWorstMs,
+      double[] firstResultUs,
+      double[] compiledMs) {}
+
+  /**
+   * Tasks with checked results under random publications, rollbacks and parks.
+   *
+   * @param verified tasks whose every element was the result of a generation that was current
+   *     between its submission and its completion
+   */
+  public record Stress(
+      long seed,
+      long tasks,
+      long verified,
+      long wrong,
+      int publications,
+      int rollbacks,
+      int parks,
+      long launches,
+      double seconds) {}
+}
