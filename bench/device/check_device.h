@@ -33,7 +33,7 @@ static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsig
   struct Interpreted {                                                                        \
     unsigned long long program;                                                               \
     __device__ void operator()(const gpuos_task* task, const gpuos_space* space,              \
-                               char* scratch) const {                                         \
+                               char* scratch, unsigned long long) const {                     \
       gpuos_op_interpret(task, space, scratch, program);                                      \
     }                                                                                         \
   };                                                                                          \

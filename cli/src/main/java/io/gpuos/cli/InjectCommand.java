@@ -173,6 +173,7 @@ final class InjectCommand implements Callable<Integer> {
       throw new InvalidInputException(
           "no output: --in=%s, expected=--out FILE as well".formatted(inputs.getFirst()));
     }
+    out.ifPresent(output::leaveStandardOutputTo);
     try {
       if (out.isEmpty()) {
         print(Result.of(operator, file, architecture.orElse(CudaOperator.DEFAULT_ARCHITECTURE)));
@@ -264,20 +265,20 @@ final class InjectCommand implements Callable<Integer> {
     text.println(
         String.format(
             Locale.ROOT,
-            "compiled for %s by %s: %d bytes in %s us",
+            "compiled for %s by %s: %d bytes in %s",
             result.architecture(),
             result.compiler(),
             result.cubinBytes(),
-            Units.digits(result.compileUs())));
+            Units.nanos(result.compileUs() * 1e3)));
     for (Array array : result.outputs()) {
       text.println(
-          "wrote %s %s, injected into %s in %s us, computed in %s us"
+          "wrote %s %s, injected into %s in %s, computed in %s"
               .formatted(
                   array.file(),
                   TensorType.of(array.dtype(), array.shape()),
                   result.device().orElseThrow(),
-                  Units.digits(result.injectUs().orElseThrow()),
-                  Units.digits(result.runUs().orElseThrow())));
+                  Units.nanos(result.injectUs().orElseThrow() * 1e3),
+                  Units.nanos(result.runUs().orElseThrow() * 1e3)));
     }
   }
 }

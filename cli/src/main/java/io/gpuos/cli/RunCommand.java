@@ -80,7 +80,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() {
     Operator operator = Operator.of(expression);
     SequencedMap<String, Path> files =
-        ArrayFiles.inputs(inputs, operator.inputs(), "expression=" + expression);
+        ArrayFiles.inputs(inputs, operator.inputs(), "expression=" + operator);
     requireAnOutputEach(operator);
     outputs.forEach(output::leaveStandardOutputTo);
     try (Arena arena = Arena.ofConfined()) {

@@ -145,7 +145,7 @@ interface LiveThreadConformance extends Target {
     int generations = generations();
     try (Gpuos gpu = open(DeviceSettings.defaults());
         Tensor x = gpu.tensor(new long[] {0});
-        Tensor y = gpu.empty(DType.I64)) {
+        Tensor y = gpu.empty(DType.I64, 1)) {
       LiveOperator operator = gpu.inject("f", "x + 1");
       try (Call call = gpu.prepare(operator.operator(), y, x)) {
         for (int k = 2; k <= generations; k++) {
