@@ -423,7 +423,12 @@ public final class Gpuos implements AutoCloseable {
     return System.nanoTime() + (bounded.isNegative() ? 0 : bounded.toNanos());
   }
 
-  /** Whether the device works; once false it stays false. */
+  /**
+   * Whether the device works. False from the moment it has failed: an operator has died, or has not
+   * come back within {@link DeviceSettings#taskDeadline}. Then every wait, also one under way,
+   * throws {@link DeviceFaultException} with the operator's name, and so does every later call but
+   * {@link #close}. Once false it stays false; false too when closed.
+   */
   public boolean healthy() {
     return !closed && device.completions().fault() == null;
   }
@@ -474,6 +479,10 @@ public final class Gpuos implements AutoCloseable {
    * Waits for submitted work, lets the workers leave and frees all memory. Nothing submitted is
    * dropped: this takes as long as the work does, and a line in the log tells of every minute of
    * waiting. {@link Submission#await(Duration)} is the wait with a limit. Idempotent.
+   *
+   * <p>Comes back also when an operator does not: once the device has failed, or no task has ended
+   * for a minute, it waits one more second and then leaves workers that do not end, and the memory
+   * they may use, to the process's end.
    */
   @Override
   public void close() {

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -76,13 +77,7 @@ class CudaFaultTest {
     assumeTrue(hasGpu(), "needs an NVIDIA GPU and driver");
     Path output = directory.resolve(function + ".txt");
     Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--class-path=" + classes(Gpuos.class) + ":" + classes(CudaFaultChild.class),
-                "--enable-native-access=ALL-UNNAMED",
-                "-Dgpuos.library.nvrtc=" + System.getProperty("gpuos.library.nvrtc", ""),
-                CudaFaultChild.class.getName(),
-                function)
+        new ProcessBuilder(command(function))
             .redirectErrorStream(true)
             .redirectOutput(output.toFile())
             .start();
@@ -98,6 +93,20 @@ class CudaFaultTest {
         .filter(line -> line.matches("[a-z_]+=.*"))
         .forEach(line -> said.put(line.split("=", 2)[0], line.split("=", 2)[1]));
     return said;
+  }
+
+  private static List<String> command(String function) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("--class-path=" + classes(Gpuos.class) + ":" + classes(CudaFaultChild.class));
+    command.add("--enable-native-access=ALL-UNNAMED");
+    String nvrtc = System.getProperty("gpuos.library.nvrtc");
+    if (nvrtc != null) {
+      command.add("-Dgpuos.library.nvrtc=" + nvrtc);
+    }
+    command.add(CudaFaultChild.class.getName());
+    command.add(function);
+    return command;
   }
 
   private static boolean hasGpu() {

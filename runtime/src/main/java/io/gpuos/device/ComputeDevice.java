@@ -106,8 +106,10 @@ public interface ComputeDevice extends AutoCloseable {
   long tilePositions(Kernel kernel, IterationSpace space);
 
   /**
-   * Waits for submitted tasks, however long they take, stops the workers and frees everything.
-   * Idempotent.
+   * Waits for submitted tasks as long as they keep ending, stops the workers and frees everything.
+   * Idempotent. When the device has failed, or no task ends for a minute, it waits a second more
+   * for the workers; should one not come back, what it could still write to is not freed, and a log
+   * line says so.
    */
   @Override
   void close();

@@ -1,8 +1,9 @@
 package io.gpuos.error;
 
 /**
- * The device failed for good (a sticky driver error); every pending and later operation fails with
- * it.
+ * The device failed for good: an operator ran into a sticky error of the driver, threw, or did not
+ * come back within its deadline. The message names the operator, or those it may have been. Every
+ * pending and later operation fails with it.
  */
 public final class DeviceFaultException extends DeviceException {
 

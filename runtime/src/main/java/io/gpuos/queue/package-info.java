@@ -16,6 +16,8 @@
  *   <li>{@link io.gpuos.queue.Lease}: when workers park and who wakes them
  *   <li>{@link io.gpuos.queue.Completions}: which tasks are complete, and waiting for them; {@link
  *       io.gpuos.queue.WorkerStamps}: how workers in the host's memory say so
+ *   <li>{@link io.gpuos.queue.Watchdog}: ends the device when a task does not come back; {@link
+ *       io.gpuos.queue.OutstandingTasks}: which operators may have been running when it failed
  * </ul>
  *
  * <h2>Order</h2>
@@ -25,6 +27,13 @@
  * loads and stores under one flag, taken by compare-and-set. Everything else of a submission, and
  * all of its execution, runs in parallel. A batch leaves its registration to whoever enters the
  * section next, and if it has ended by then, to nobody.
+ *
+ * <h2>Failure</h2>
+ *
+ * A device fails once and for good: {@link io.gpuos.queue.Completions#fail} ends every wait, now
+ * and later, and the ring refuses what comes after. Nobody takes it back, not even a task that ends
+ * after all. The reasons are an operator that throws, a kernel that has died, and a task that has
+ * run for longer than its deadline; each message names the operator, and the last the worker too.
  *
  * <p>Sequences are 64-bit, wrap, and are compared by difference only.
  */

@@ -10,7 +10,10 @@
  *   <li>{@code CpuSlabs}: native memory for the pool
  * </ul>
  *
- * <p>An operator that throws ends the device, as a fault ends a GPU: every wait fails with the
- * operator's name.
+ * <p>An operator that throws ends the device, as a fault ends a GPU, and so does one that runs for
+ * longer than a task may: every wait fails with the operator's name, and in the second case the
+ * thread's, whose stack is the failure's cause. A thread cannot be stopped: one that is stuck is
+ * left behind when the device is closed, and the device's memory with it, to which it may yet
+ * write.
  */
 package io.gpuos.device.cpu;

@@ -6,6 +6,7 @@
  *       together
  *   <li>{@code WorkerMemory}: the words workers share, in device memory, and the launch parameter
  *   <li>{@code WorkerKernel}: launches the resident kernel and watches it
+ *   <li>{@code BegunTasks}: which task each block has begun, for the watchdog
  *   <li>{@code CudaOperators}: compiles operators, has them brought in and gives them numbers
  *   <li>{@code Interpreter}: computes elementwise operators until they are compiled
  *   <li>{@code CodeLoader}: brings code in, {@code ArenaLoader} live, {@code ImageLoader} by the
@@ -23,6 +24,12 @@
  * keeps the lease. Every other block is a worker. No task needs a driver call, but for launching
  * workers that have parked. The kernel is launched with all of its shared memory carved out and
  * with room left on every multiprocessor, so that other kernels run beside it.
+ *
+ * <p>After a sticky error nothing can be read from the device. The ring lies in host memory, so the
+ * operators that may have been running are known all the same, and with one operator under way, the
+ * one. A kernel that hangs is different: the device goes on, a copy tells which block is at which
+ * task, but whatever waits for the kernel waits for ever. So a device with such a kernel is closed
+ * without freeing anything; memory and context are the process's to the end.
  *
  * <p>The device side is in {@code resources/io/gpuos/device}: {@code gpuos_worker.cu} first.
  */

@@ -17,6 +17,7 @@ import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Kernel.Node;
 import io.gpuos.ir.Kernel.Operand;
 import io.gpuos.ir.Kernel.Role;
+import io.gpuos.ir.Reducer;
 import io.gpuos.jit.CompileService;
 import io.gpuos.layout.DType;
 import io.gpuos.queue.Invocation;
@@ -88,6 +89,16 @@ class CudaHealthTest {
         List.of(new Operand(Role.INPUT, DType.F32), new Operand(Role.OUTPUT, DType.F32)),
         List.of(new Node.Load(0, DType.F32), new Node.Apply(function, DType.F32, List.of(0))),
         List.of(new Kernel.Store(1, 1)));
+  }
+
+  /** A kernel that is not interpreted: whoever wants it waits until it is loaded. */
+  private static Kernel sum() {
+    return new Kernel.Reduction(
+        List.of(new Operand(Role.INPUT, DType.F32), new Operand(Role.OUTPUT, DType.F32)),
+        List.of(new Node.Load(0, DType.F32)),
+        Reducer.SUM,
+        0,
+        0);
   }
 
   private static long submit(CudaComputeDevice device, Function function) {
@@ -165,7 +176,7 @@ class CudaHealthTest {
     long last = submit(device, Function.ABS);
     gpu.begin(5, hung);
     within(
-        DEADLINE.plusSeconds(1),
+        DEADLINE.plusSeconds(2),
         () -> {
           String message = awaitFault(device, last);
           assertTrue(
@@ -212,10 +223,11 @@ class CudaHealthTest {
   void shouldEndAWaitForWorkersThatDoNotLeave() throws Throwable {
     CudaComputeDevice device = open(SETTINGS.withInjection(Injection.DRIVER));
     long hung = submit(device, Function.ABS);
-    assertTrue(gpu.resident());
+    // Not launched before code that comes in the background has been loaded.
+    await(gpu::resident);
     gpu.begin(1, hung);
     CompletableFuture<Integer> loading =
-        CompletableFuture.supplyAsync(() -> device.operator(apply(Function.SIGN)));
+        CompletableFuture.supplyAsync(() -> device.operator(sum()));
     within(
         DEADLINE.plusSeconds(10),
         () -> {
