@@ -63,7 +63,8 @@ final class BenchInjectCommand implements Callable<Integer> {
         "us",
         String.format(
             Locale.ROOT,
-            "%d, while the ring is fed; %d launches meanwhile",
+            "%d of %d that were not interpreted first, while the ring is fed; %d launches meanwhile",
+            fed.totalUs().length,
             fed.operators(),
             fed.launchesAfter() - fed.launchesBefore()));
     table.row(

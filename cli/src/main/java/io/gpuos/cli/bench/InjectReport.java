@@ -15,7 +15,9 @@ public record InjectReport(
    * Operators with code in the cache, brought in while the ring is fed without pause.
    *
    * @param launchesBefore launches of the worker kernel before, of which there are to be no more
-   * @param totalUs from machine code in host memory to the turned alias, for each operator
+   * @param p50Us of {@code totalUs}; of {@code prepareUs} on a device where nothing is brought in
+   * @param totalUs from machine code in host memory to the turned alias, for each operator whose
+   *     code came within a millisecond; the others were interpreted first
    * @param prepareUs what a caller waits who prepares such an operator: also looking it up on disk
    */
   public record Fed(

@@ -70,7 +70,9 @@ final class CudaOperators implements AutoCloseable {
     this.architecture = context.device().architecture();
     this.loader = loader;
     this.table = table;
-    this.interpreter = new Interpreter(context, bringIn(DeviceSources.interpreter()));
+    this.interpreter =
+        new Interpreter(
+            context, bringIn(DeviceSources.interpreter()).whenComplete(this::tellIfMissing));
   }
 
   /** What is compiled for the worker kernel. */
@@ -99,6 +101,15 @@ final class CudaOperators implements AutoCloseable {
     List<String> options = new ArrayList<>(OPTIONS);
     options.addAll(List.of(more));
     return options;
+  }
+
+  private void tellIfMissing(Code.Function interpreter, Throwable failure) {
+    if (failure != null && !closed) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "no interpreter: new operators wait for the compiler, reason={0}",
+          failure.getMessage());
+    }
   }
 
   /** Generations and aliases of the operators. */
