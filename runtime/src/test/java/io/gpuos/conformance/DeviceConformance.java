@@ -29,6 +29,7 @@ abstract class DeviceConformance
         MemoryConformance,
         LiveConformance,
         LiveThreadConformance,
+        CandidateConformance,
         LifetimeConformance,
         TransferConformance,
         WaitConformance {
