@@ -393,7 +393,9 @@ public final class Candidate {
       return ring.beforeAll();
     }
     long last = trySample(call, ring);
-    (last == ring.beforeAll() ? skipped : tried).incrementAndGet();
+    if (last == ring.beforeAll()) {
+      skipped.incrementAndGet();
+    }
     return last;
   }
 
@@ -463,6 +465,11 @@ public final class Candidate {
 
   // ---- the thread of Trials ----------------------------------------------------------------
 
+  /** A sample is submitted, and nobody watches it yet. */
+  void submitted() {
+    tried.incrementAndGet();
+  }
+
   /** A sample's memory is given back. */
   void closed(long bytes) {
     memory.addAndGet(-bytes);
@@ -518,9 +525,10 @@ public final class Candidate {
       verdict = outcome;
       why = reason;
       paused = true;
+      // Inside, so that who sees the verdict finds the way free for another transition.
+      live.endTrial(this);
       notifyAll();
     }
-    live.endTrial(this);
     if (outcome != Verdict.PROMOTED && outcome != Verdict.WITHDRAWN) {
       LOG.log(System.Logger.Level.WARNING, "withdrawn: {0}", report());
     }

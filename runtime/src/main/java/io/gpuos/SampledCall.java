@@ -84,6 +84,7 @@ final class SampledCall {
     }
     long first = last - tiles + 1;
     long triedFirst = trialFirst ? first : last - tried.tiles() + 1;
+    sample.candidate().submitted();
     runtime.trials().add(sample.submitted(first, last, triedFirst, triedFirst + tried.tiles() - 1));
     return trialFirst ? last - copied.tiles() : first + own.tiles() - 1;
   }
