@@ -107,6 +107,7 @@ interface CandidateConformance extends Target {
     try (Gpuos gpu = open(DeviceSettings.defaults());
         Tensor x = gpu.tensor(new double[] {100, 0, Double.NaN, Double.POSITIVE_INFINITY})) {
       LiveOperator f = gpu.inject("f", "x * 1");
+      assertEquals(100, first(gpu, f.operator(), x));
       Candidate near = f.candidate("x * 1.25 + 0.5", ALL.tolerance(0.25, 0.5).samples(1));
       assertEquals(100, first(gpu, f.operator(), x));
       assertEquals(Verdict.PASSED, near.await(LONG).verdict());
@@ -163,6 +164,7 @@ interface CandidateConformance extends Target {
     try (Gpuos gpu = open(DeviceSettings.defaults());
         Tensor x = gpu.tensor(new long[] {1L << 60, Long.MIN_VALUE})) {
       LiveOperator f = gpu.inject("f", "x | 0");
+      gpu.run(f.operator(), x).close();
       Candidate candidate = f.candidate("x | 1", ALL.tolerance(0, 0.5));
       gpu.run(f.operator(), x).close();
       assertEquals(Verdict.MISMATCH, candidate.await(LONG).verdict());
@@ -175,6 +177,7 @@ interface CandidateConformance extends Target {
     try (Gpuos gpu = open(DeviceSettings.defaults());
         Tensor x = gpu.zeros(DType.F32, 1 << 23)) {
       LiveOperator f = gpu.inject("f", "max(x)");
+      assertEquals(0, first(gpu, f.operator(), x));
       Candidate slow =
           f.candidate(
               "max(lgamma(tan(sin(exp(x)))) * 0)",
@@ -195,6 +198,7 @@ interface CandidateConformance extends Target {
     try (Gpuos gpu = open(DeviceSettings.defaults());
         Tensor x = gpu.tensor(new float[] {3})) {
       LiveOperator f = gpu.inject("f", "x * 2");
+      assertEquals(6, first(gpu, f.operator(), x));
       Candidate candidate = f.candidate("x + x", ALL.deadline(Duration.ofMillis(300)).samples(1));
       Tensor result;
       try (Hold _ = Hold.of(gpu)) {
@@ -247,6 +251,7 @@ interface CandidateConformance extends Target {
     try (Gpuos gpu = open(DeviceSettings.defaults());
         Tensor x = gpu.tensor(new float[] {0, 1, 9, 3, -4, 5}, 2, 3).transpose(0, 1)) {
       LiveOperator r = gpu.inject("r", current);
+      gpu.run(r.operator(), x).close();
       if (other.startsWith("0 +")) {
         refused(ExpressionException.class, () -> r.candidate(other, ALL), "not one kernel");
         return;
