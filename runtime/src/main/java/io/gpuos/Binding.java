@@ -50,6 +50,7 @@ final class Binding {
       SpaceNumber space,
       long positions,
       long tilePositions,
+      int workers,
       Kernel kernel,
       List<Source> operands) {}
 
@@ -263,6 +264,7 @@ final class Binding {
         number,
         space.count(),
         tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
+        device.workers(),
         kernel,
         step.operands());
   }
