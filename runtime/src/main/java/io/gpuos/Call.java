@@ -104,7 +104,7 @@ public final class Call implements AutoCloseable {
     if (step.kernel() instanceof Kernel.Reduction) {
       builder.reduction();
     }
-    builder.tile(step.tilePositions()).workers(step.workers());
+    builder.tile(step.tilePositions());
     if (!step.linear()) {
       builder.space(step.space().value(), step.space());
     }
