@@ -19,8 +19,8 @@
  *
  * <p>{@link io.gpuos.Gpuos#inject} gives an operator a name, under which it is replaced while it is
  * used; {@link io.gpuos.LiveOperator} says what that means and rolls it back, and a {@link
- * io.gpuos.Candidate} is tried before it replaces anything. A {@link
- * io.gpuos.CudaOperator} is one whose function is written in CUDA C++.
+ * io.gpuos.Candidate} is tried before it replaces anything. A {@link io.gpuos.CudaOperator} is one
+ * whose function is written in CUDA C++.
  *
  * <p>Everything here is thread-safe unless its documentation says otherwise. Results equal
  * sequential execution in the order of submission; operations that do not share memory run in
