@@ -1,6 +1,5 @@
 package io.gpuos;
 
-import io.gpuos.error.GpuosException;
 import io.gpuos.error.InvalidInputException;
 import io.gpuos.error.Messages;
 import io.gpuos.error.OutOfMemoryException;
@@ -448,7 +447,7 @@ public final class Candidate {
                   prepare(variant, number);
                 }
               });
-    } catch (GpuosException failure) {
+    } catch (RuntimeException failure) {
       end(Verdict.FAILED, failure.getMessage());
     }
   }

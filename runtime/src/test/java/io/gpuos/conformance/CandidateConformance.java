@@ -54,7 +54,11 @@ interface CandidateConformance extends Target {
 
   /** Samples under way are all compared. */
   private static void settle(Candidate candidate) throws InterruptedException {
-    until(() -> candidate.report().compared() == candidate.report().tried());
+    until(
+        () -> {
+          Report report = candidate.report();
+          return report.compared() == report.tried() || report.verdict().ended();
+        });
   }
 
   @Test
