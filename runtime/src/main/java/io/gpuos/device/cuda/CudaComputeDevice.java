@@ -86,6 +86,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
   private final DeviceSettings.Injection injection;
+  private final Injections injections = new Injections();
   private final CodeLoader loader;
   private final CudaOperators operators;
   private final Completions completions;
@@ -226,7 +227,7 @@ public final class CudaComputeDevice implements ComputeDevice {
             (operator, address) -> turns.run(() -> aliases.turn(operator, address)),
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    return new CudaOperators(context, compiler, loader, table);
+    return new CudaOperators(context, compiler, loader, table, injections);
   }
 
   private CodeLoader loader(DeviceSettings.Injection injection, Aliases aliases) {
@@ -237,7 +238,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     byte[] worker =
         CompileService.join(compiler.compile(CudaOperators.workerRequest(architecture)));
-    return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker);
+    return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker, injections);
   }
 
   private static boolean isLive(DeviceSettings.Injection injection, String architecture) {
@@ -291,7 +292,7 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public Injections injections() {
-    return operators.injections();
+    return injections;
   }
 
   @Override
