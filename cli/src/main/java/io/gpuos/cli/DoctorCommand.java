@@ -79,7 +79,10 @@ final class DoctorCommand implements Callable<Integer> {
               });
     }
     if (report.trials().stream().noneMatch(DoctorCommand::isOpenGpu)) {
-      table.row("cuda", "not open", "depends on the GPU: live where that is known to work");
+      table.row(
+          "cuda",
+          "not open",
+          "depends on the GPU: live where the self-test passed or that is known to work");
     }
     table.print(out);
   }

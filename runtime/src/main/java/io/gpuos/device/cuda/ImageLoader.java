@@ -58,7 +58,7 @@ final class ImageLoader implements CodeLoader {
   private final Limits limits;
   private final Injections injections;
 
-  /** Where functions' addresses are told; grows while no worker has to wait for it. */
+  /** Where functions' addresses are told; pieces of {@link #TOLD} addresses. */
   private final List<PinnedBuffer> told = new ArrayList<>();
 
   /** Relocatable code by name, the worker kernel's first. */
@@ -92,6 +92,7 @@ final class ImageLoader implements CodeLoader {
     this.aliases = aliases;
     this.limits = limits;
     this.injections = injections;
+    told.add(newPiece());
     objects.put(WORKER, worker);
   }
 
@@ -126,11 +127,7 @@ final class ImageLoader implements CodeLoader {
     objects.put(suffix, cubin);
     functions.put(suffix, added);
     try {
-      byte[] image = context.link(objects);
-      if (functions.size() > told.size() * TOLD) {
-        told.add(context.memory().allocatePinned((long) TOLD * Long.BYTES));
-      }
-      replaceImage(image);
+      replaceImage(context.link(objects));
     } catch (RuntimeException failure) {
       objects.remove(suffix);
       functions.remove(suffix);
@@ -170,8 +167,16 @@ final class ImageLoader implements CodeLoader {
     injections.add(new Injections.Pause(asked, left, loadedAt, turned, System.nanoTime()));
   }
 
+  private PinnedBuffer newPiece() {
+    return context.memory().allocatePinned((long) TOLD * Long.BYTES);
+  }
+
   /** All kernels that tell are under way together; one wait serves for them. */
   private void move(CudaModule loaded) {
+    while (told.size() * TOLD < functions.size()) {
+      // Seldom, and now: locking memory may wait for a resident kernel.
+      told.add(newPiece());
+    }
     int place = 0;
     for (String suffix : functions.keySet()) {
       long address = told.get(place / TOLD).deviceAddress() + place % TOLD * Long.BYTES;
