@@ -250,6 +250,15 @@ public final class CompileService implements AutoCloseable {
     return new Counters(hits.sum(), misses.sum(), shared.sum(), failures.sum(), compileNanos.sum());
   }
 
+  /**
+   * Name and version of the compiler; loads it where that is not known otherwise.
+   *
+   * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
+   */
+  public String compilerVersion() {
+    return compiler.version();
+  }
+
   /** The cache behind the service. */
   public DiskCache cache() {
     return cache;
