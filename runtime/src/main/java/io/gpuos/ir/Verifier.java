@@ -133,8 +133,8 @@ public final class Verifier {
   private void verifyFold(
       Reducer reducer, DType value, DType result, double parameter, Object where) {
     boolean meaningful = reducer.accepts(value) && reducer.valueType(value) == value;
-    check(meaningful, "type without meaning for the fold", "fold", where);
-    check(reducer.resultType(value) == result, "wrong type of the folded result", "fold", where);
+    check(meaningful, "type without meaning for the reduction", "fold", where);
+    check(reducer.resultType(value) == result, "wrong type of the result", "fold", where);
     check(reducer.acceptsParameter(parameter), "parameter without meaning", "fold", where);
   }
 
