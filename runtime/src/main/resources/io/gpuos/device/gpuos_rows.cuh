@@ -38,14 +38,14 @@
 namespace gpuos {
 
 template <class... P> struct Phases {
-  // Bytes of the largest state.
-  static constexpr unsigned STATE_BYTES = [] {
-    unsigned bytes = 8;  // of a result
+  // Bytes of the largest state, or of a result.
+  GPUOS_CONSTEXPR unsigned state_bytes() {
+    unsigned bytes = 8;
     ((bytes = sizeof(typename P::reducer::State) > bytes ? sizeof(typename P::reducer::State)
                                                          : bytes),
      ...);
     return bytes;
-  }();
+  }
 
   // Calls f(phase, index) for each.
   template <class F> GPUOS_INLINE void each(F&& f) { each_from<0, P...>(f); }
@@ -133,7 +133,7 @@ GPUOS_INLINE Teams row_teams(bool adjacent, unsigned long long groups, unsigned 
     const unsigned members = least(threads, greatest(wanted, least(5, log_at_least(groups))));
     return {true, members, threads - members};
   }
-  if ((Body::phases::STATE_BYTES << threads) > GPUOS_SCRATCH_BYTES - SPACE_BYTES) {
+  if ((Body::phases::state_bytes() << threads) > GPUOS_SCRATCH_BYTES - SPACE_BYTES) {
     return {false, 0, threads};
   }
   const unsigned members = least(wanted, threads - least(5, log_at_least(rows)));
