@@ -52,6 +52,11 @@ public final class CompileService implements AutoCloseable {
      */
     String version();
 
+    /** {@link #version}, if it can be told without loading the compiler. */
+    default Optional<String> knownVersion() {
+      return Optional.of(version());
+    }
+
     /**
      * Makes the code, and waits for it.
      *
@@ -135,6 +140,19 @@ public final class CompileService implements AutoCloseable {
       mine.completeExceptionally(closed());
     }
     return mine.thenApply(byte[]::clone);
+  }
+
+  /**
+   * The code of {@code request} if it is on disk: read on the calling thread, in well below a
+   * millisecond. Never waits for the compiler, not even for its version.
+   */
+  public Optional<byte[]> cached(CompileRequest request) {
+    Optional<byte[]> code =
+        compiler.knownVersion().flatMap(v -> cache.get(request.key(v, environment)));
+    if (code.isPresent()) {
+      hits.increment();
+    }
+    return code;
   }
 
   /** Starts to make what {@link #compile} will be asked for soon; an error shows then. */
