@@ -1,14 +1,7 @@
 package io.gpuos.codegen;
 
 import io.gpuos.ir.Kernel;
-import io.gpuos.ir.Kernel.Node;
-import io.gpuos.ir.Kernel.Operand;
-import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Locale;
-import java.util.stream.Collectors;
 
 /**
  * Writes a kernel as CUDA C++: a body with one line per node, handed to the templates of the device
@@ -107,7 +100,12 @@ public final class CudaGenerator {
     line("  using operands = gpuos::Operands<");
     int last = kernel.operands().size() - 1;
     for (int i = 0; i <= last; i++) {
-      line("      " + CudaNodes.kind(kernel.operands().get(i)) + (i < last ? "," : ">;") + "  // " + i);
+      line(
+          "      "
+              + CudaNodes.kind(kernel.operands().get(i))
+              + (i < last ? "," : ">;")
+              + "  // "
+              + i);
     }
   }
 

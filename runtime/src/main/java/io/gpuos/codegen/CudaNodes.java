@@ -52,8 +52,7 @@ final class CudaNodes {
       case Node.Load load -> "gpuos::get<" + load.operand() + ">(e)";
       case Node.Constant constant -> CudaLiterals.of(constant);
       case Node.Convert convert ->
-          "gpuos::convert<gpuos::%s>(%s)"
-              .formatted(convert.type(), name.apply(convert.argument()));
+          "gpuos::convert<gpuos::%s>(%s)".formatted(convert.type(), name.apply(convert.argument()));
       case Node.Apply apply -> call(apply.function().cudaName(), apply.arguments(), apply.type());
       case Node.Foreign call ->
           call(foreign.callee(call.function()), call.arguments(), call.type());
@@ -63,9 +62,7 @@ final class CudaNodes {
 
   private String call(String function, List<Integer> arguments, DType type) {
     String call =
-        arguments.stream()
-            .map(name::apply)
-            .collect(Collectors.joining(", ", function + "(", ")"));
+        arguments.stream().map(name::apply).collect(Collectors.joining(", ", function + "(", ")"));
     return isNarrow(type) ? "gpuos::" + type + "::wrap(" + call + ")" : call;
   }
 

@@ -147,9 +147,7 @@ final class CudaRows {
     line("  using per_row = PerRow;");
     line("  using row = Row;");
     String phases =
-        folds.stream()
-            .map(fold -> "Phase" + folds.indexOf(fold))
-            .collect(Collectors.joining(", "));
+        folds.stream().map(fold -> "Phase" + folds.indexOf(fold)).collect(Collectors.joining(", "));
     line("  using phases = gpuos::Phases<" + phases + ">;");
     line("  static constexpr int weight = " + CudaWeights.of(kernel) + ";");
     line("  static constexpr bool writes_elements = " + !elementStores.isEmpty() + ";");
@@ -204,10 +202,7 @@ final class CudaRows {
   /** Starts a function of an element, and computes everything that {@code roots} need there. */
   private void elementFunction(String declaration, List<Integer> roots) {
     line("  template <class E>");
-    line(
-        "  static __device__ __forceinline__ "
-            + declaration
-            + "(const E& e, const Row& row) {");
+    line("  static __device__ __forceinline__ " + declaration + "(const E& e, const Row& row) {");
     boolean[] needed = new boolean[perRow.length];
     roots.forEach(root -> needed[root] = true);
     for (int node = perRow.length - 1; node >= 0; node--) {

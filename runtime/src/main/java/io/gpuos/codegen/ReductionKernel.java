@@ -1,7 +1,6 @@
 package io.gpuos.codegen;
 
 import io.gpuos.ir.Kernel;
-import io.gpuos.layout.DType;
 import io.gpuos.layout.IterationSpace;
 
 /**

@@ -75,9 +75,7 @@ record RowsPlan(
         rowStores.isEmpty()
             ? null
             : new Kernel.Elementwise(
-                operands,
-                reading(kernel.nodes(), folds, spread + results.size()),
-                rowStores),
+                operands, reading(kernel.nodes(), folds, spread + results.size()), rowStores),
         results);
   }
 

@@ -93,8 +93,7 @@ final class CallBinder {
     Stream<String> reducers = Stream.of(Reducer.values()).map(Reducer::functionName);
     Stream<String> composites = Stream.of(Composite.values()).map(Composite::functionName);
     return Suggestions.closest(
-        name,
-        Stream.of(functions, reducers, composites, Stream.of(CAST)).flatMap(s -> s).toList());
+        name, Stream.of(functions, reducers, composites, Stream.of(CAST)).flatMap(s -> s).toList());
   }
 
   private Expr function(Function function, List<Actual> actuals) {

@@ -22,8 +22,7 @@ public enum Composite {
       "x, weight=none, bias=none, axis=-1, eps=1e-5",
       "floating",
       "(x - mean) / sqrt(var + eps) * weight + bias; var without correction"),
-  RMS_NORM(
-      "x, weight=none, axis=-1, eps=1e-6", "floating", "x / sqrt(mean of x^2 + eps) * weight"),
+  RMS_NORM("x, weight=none, axis=-1, eps=1e-6", "floating", "x / sqrt(mean of x^2 + eps) * weight"),
   NORMALIZE("x, ord=2, axis=-1, eps=1e-12", "floating", "x / maximum(norm(x, ord), eps)");
 
   /**

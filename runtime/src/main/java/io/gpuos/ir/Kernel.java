@@ -147,9 +147,9 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction, Ker
    * ones, and what follows from them: a value per element of a <em>row</em>, all elements of one
    * kept position, or a value per row.
    *
-   * <p>A node is <em>per row</em> if it is a {@link Node.Fold}, a constant, a load of a SCALAR or of
-   * an operand in {@code perRow}, or computed from such nodes only; the others are per element. A
-   * store to an operand in {@code perRow} stores a node that is per row.
+   * <p>A node is <em>per row</em> if it is a {@link Node.Fold}, a constant, a load of a SCALAR or
+   * of an operand in {@code perRow}, or computed from such nodes only; the others are per element.
+   * A store to an operand in {@code perRow} stores a node that is per row.
    *
    * @param perRow inputs and outputs that have one element a row
    */

@@ -70,10 +70,7 @@ final class RowPlanner {
    * @param mustBeRead which nodes no kernel without rows may compute in passing
    */
   RowPlanner(
-      TypedGraph graph,
-      SortedSet<Integer> values,
-      List<Integer> outputs,
-      IntPredicate mustBeRead) {
+      TypedGraph graph, SortedSet<Integer> values, List<Integer> outputs, IntPredicate mustBeRead) {
     this.graph = graph;
     this.values = values;
     this.outputs = Set.copyOf(outputs);
@@ -90,8 +87,7 @@ final class RowPlanner {
 
   private Set<Integer> sources(int value, IntPredicate isSource) {
     int root = isFold(value) ? graph.node(value).arguments().getFirst() : value;
-    Region region =
-        Region.of(graph, List.of(root), node -> node != value && isSource.test(node));
+    Region region = Region.of(graph, List.of(root), node -> node != value && isSource.test(node));
     Set<Integer> sources = new LinkedHashSet<>(region.sources());
     sources.retainAll(values);
     return sources;

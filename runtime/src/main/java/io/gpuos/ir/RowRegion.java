@@ -26,8 +26,7 @@ record RowRegion(SequencedSet<Placed> nodes, SequencedSet<Placed> sources) {
     private final IntPredicate isSource;
     private final RowRegion region = new RowRegion(new LinkedHashSet<>(), new LinkedHashSet<>());
 
-    Visit(
-        TypedGraph graph, RowDomain domain, SortedSet<Integer> members, IntPredicate isSource) {
+    Visit(TypedGraph graph, RowDomain domain, SortedSet<Integer> members, IntPredicate isSource) {
       this.graph = graph;
       this.domain = domain;
       this.members = members;

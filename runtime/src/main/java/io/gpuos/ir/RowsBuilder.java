@@ -108,7 +108,9 @@ final class RowsBuilder {
     Frame frame = fold ? Frame.WHOLE : placed.frame();
     return KernelBuilder.compute(
         typed,
-        typed.arguments().stream().map(argument -> translated.get(place(argument, frame))).toList());
+        typed.arguments().stream()
+            .map(argument -> translated.get(place(argument, frame)))
+            .toList());
   }
 
   /** Constants are the same however they are aligned. */

@@ -55,11 +55,16 @@ class RowsCompileTest {
                     "--std=c++17",
                     "--relocatable-device-code=true",
                     "--fmad=false",
-                    "--maxrregcount=" + REGISTERS),
+                    "--maxrregcount=" + REGISTERS,
+                    Injector.COMPILE_OPTIONS.getFirst()),
                 Nvrtc.Target.CUBIN);
     if (Boolean.getBoolean("gpuos.rows.print")) {
       System.out.println(
-          name + ": ms=" + (System.nanoTime() - start) / 1_000_000 + ", bytes=" + compiled.code().length);
+          name
+              + ": ms="
+              + (System.nanoTime() - start) / 1_000_000
+              + ", bytes="
+              + compiled.code().length);
     }
     if (!compiled.log().isEmpty()) {
       failures.add(name + ": " + compiled.log());

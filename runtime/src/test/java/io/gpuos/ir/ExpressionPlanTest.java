@@ -81,7 +81,12 @@ class ExpressionPlanTest {
   @Test
   void shouldReadAReductionThroughATemporary() {
     ExpressionPlan plan =
-        plan("x - mean(x, axis=0, keepdim=true) + y", "x", TensorType.of(DType.F16, 5, 7), "y", TensorType.of(DType.F16, 3, 5, 7));
+        plan(
+            "x - mean(x, axis=0, keepdim=true) + y",
+            "x",
+            TensorType.of(DType.F16, 5, 7),
+            "y",
+            TensorType.of(DType.F16, 3, 5, 7));
 
     assertEquals(List.of(TensorType.of(DType.F16, 1, 7)), plan.temporaries());
     assertEquals(2, plan.steps().size());
@@ -89,7 +94,10 @@ class ExpressionPlanTest {
         List.of(new Source.Input(0), new Source.Temporary(0)), plan.steps().getFirst().operands());
     assertEquals(
         List.of(
-            new Source.Input(0), new Source.Temporary(0), new Source.Input(1), new Source.Output(0)),
+            new Source.Input(0),
+            new Source.Temporary(0),
+            new Source.Input(1),
+            new Source.Output(0)),
         plan.steps().getLast().operands());
   }
 
