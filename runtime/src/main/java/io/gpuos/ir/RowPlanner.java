@@ -227,7 +227,7 @@ final class RowPlanner {
     clusters.forEach(cluster -> members.addAll(cluster.members()));
     Optional<Rows> rows = rows(domain, members);
     if (rows.isEmpty()
-        || !rows.get().region().fits(stored(members).size())
+        || !rows.get().region().fits(graph, stored(members).size())
         || isWaitedFor(members)) {
       return false;
     }

@@ -18,6 +18,9 @@ import java.util.function.IntPredicate;
  */
 record RowRegion(SequencedSet<Placed> nodes, SequencedSet<Placed> sources) {
 
+  /** Folds of a kernel at most: each is code, and some of it again for every later one. */
+  private static final int MAX_FOLDS = 8;
+
   /** Collects a region. */
   private static final class Visit {
     private final TypedGraph graph;
@@ -80,8 +83,14 @@ record RowRegion(SequencedSet<Placed> nodes, SequencedSet<Placed> sources) {
   }
 
   /** Whether one kernel with that many outputs can hold it. */
-  boolean fits(int outputs) {
-    return nodes.size() <= ExpressionPlan.MAX_NODES
+  boolean fits(TypedGraph graph, int outputs) {
+    long folds =
+        nodes.stream()
+            .filter(placed -> !sources.contains(placed))
+            .filter(placed -> graph.node(placed.node()).operation() instanceof Operation.Fold)
+            .count();
+    return folds <= MAX_FOLDS
+        && nodes.size() <= ExpressionPlan.MAX_NODES
         && sources.size() <= Kernel.MAX_INPUTS
         && sources.size() + outputs <= Kernel.MAX_OPERANDS;
   }

@@ -59,13 +59,12 @@ template <class... P> struct Phases {
   }
 };
 
-// Groups of V elements that a member holds at once, as a power of two: as many as registers and the
-// size of the code allow.
+// Groups of V elements that a member holds at once, as a power of two. Two of them hide latencies;
+// more would hold longer rows by fewer threads, and take the compiler as much longer.
 template <class Body, int V> GPUOS_CONSTEXPR int log_held() {
   int groups = 16 / Body::elements::operands::input_words(V);
-  int by_code = 1024 / (V * Body::weight);
-  groups = groups < by_code ? groups : by_code;
-  return Body::weight > 4 * HEAVY || groups < 2 ? 0 : groups < 4 ? 1 : groups < 8 ? 2 : 3;
+  int by_code = 512 / (V * Body::weight);
+  return groups < 2 || by_code < 2 ? 0 : 1;
 }
 
 // Whether the code for an element is repeated for each element of a group of V.
@@ -222,16 +221,13 @@ GPUOS_OUTLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* spa
         }
       }
     };
-    if (groups <= step) {
-      load(0);
-    }
-    Body::phases::each([&](auto phase, auto) {
+    Body::phases::each([&](auto phase, auto number) {
       using Phase = decltype(phase);
       using Reducer = typename Phase::reducer;
       typename Reducer::State state = Reducer::identity();
 #pragma unroll 1
       for (long long base = 0; base < end; base += step) {
-        if (groups > step) {
+        if (decltype(number)::value == 0 || groups > step) {
           load(base);
         }
 #pragma unroll

@@ -27,7 +27,8 @@ class RowsCompileTest {
         .forEach(
             (name, text) -> {
               for (DType type : List.of(DType.F32, DType.BF16, DType.F64)) {
-                if (type == DType.F32 || architecture.equals("sm_90")) {
+                boolean norm = name.equals("layer_norm");
+                if (norm || type == DType.F32 && architecture.equals("sm_90")) {
                   check(name + " " + type, kernel(text, type), architecture, failures);
                 }
               }
@@ -43,7 +44,6 @@ class RowsCompileTest {
 
   private static void check(
       String name, Kernel kernel, String architecture, List<String> failures) {
-    long start = System.nanoTime();
     Nvrtc.Compiled compiled =
         Nvrtc.open()
             .compile(
@@ -58,14 +58,6 @@ class RowsCompileTest {
                     "--maxrregcount=" + REGISTERS,
                     Injector.COMPILE_OPTIONS.getFirst()),
                 Nvrtc.Target.CUBIN);
-    if (Boolean.getBoolean("gpuos.rows.print")) {
-      System.out.println(
-          name
-              + ": ms="
-              + (System.nanoTime() - start) / 1_000_000
-              + ", bytes="
-              + compiled.code().length);
-    }
     if (!compiled.log().isEmpty()) {
       failures.add(name + ": " + compiled.log());
     }
