@@ -29,6 +29,12 @@ public final class RowKernels {
     return steps.getFirst();
   }
 
+  /** All sorts of operands and values: per element and per row, read and written. */
+  static Kernel layerNorm() {
+    String text = "m = mean(x, axis=-1, keepdim=true); layer_norm(x, w, w), m * b";
+    return step(text, DType.F16, new long[] {4, 64}, new long[] {64}, new long[] {4, 1}).kernel();
+  }
+
   /** Expressions over x, w and b with shapes such as [4, 64], [64] and [4], by name. */
   public static Map<String, String> expressions() {
     Map<String, String> texts = new LinkedHashMap<>();

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.fail;
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
-import io.gpuos.ir.Expr;
 import io.gpuos.layout.DType;
 import java.util.List;
 import java.util.Locale;
@@ -124,11 +123,7 @@ interface ExpressionConformance extends Target {
     for (int variant = 0; variant < VARIANTS; variant++) {
       ExpressionCase test = generator.next();
       if (operator == null) {
-        // Expressions that share parts are several statements each, which cannot be joined.
-        operator =
-            test.outputs().size() == 1
-                ? Operator.of(test.outputs().getFirst().toString())
-                : Operator.of(test.outputs().toArray(Expr[]::new));
+        operator = CaseRunner.operator(test);
       }
       Optional<String> problem;
       try {
