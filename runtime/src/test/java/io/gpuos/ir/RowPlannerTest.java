@@ -91,12 +91,16 @@ class RowPlannerTest {
     assertEquals(List.of("Rows"), kinds(plan("softmax(x)", 64, 100_000)));
   }
 
-  /** What lies between two values of the same rows keeps them apart if it goes over others. */
+  /** The sums over columns need the maxima, and the last sums need both. */
   @Test
   void shouldNotWaitForItself() {
     ExpressionPlan plan =
-        plan("m = max(x, axis=-1, keepdim=true); m + sum(m, axis=0, keepdim=true)", 6, 10);
-    assertEquals(List.of("Reduction", "Rows"), kinds(plan));
+        plan(
+            "m = max(x, axis=-1, keepdim=true); s = sum(x - m, axis=0, keepdim=true);"
+                + " sum(x - m - s, axis=-1)",
+            6,
+            10);
+    assertEquals(List.of("Reduction", "Reduction", "Reduction"), kinds(plan));
   }
 
   @Test
