@@ -25,8 +25,10 @@ public final class InjectBenchmark {
   private static final int FEEDING = 4000;
   private static final long COMPILE_SECONDS = 300;
 
+  private static final int WARM_UP_CHANGES = 1000;
+
   /** Rounds of bringing operators in, of which the last counts: the JVM compiles what does it. */
-  private static final int WARM_UP_ROUNDS = 8;
+  private static final int WARM_UP_ROUNDS = 30;
 
   /** Opens a device. */
   @FunctionalInterface
@@ -192,7 +194,12 @@ public final class InjectBenchmark {
       double[] disturbed;
       int done = 0;
       try (Feeder feeder = Feeder.start(gpu, adds)) {
-        feeder.awaitBatches(200);
+        // Also the way of a change, so that the JVM compiles nothing later.
+        for (int k = 0; k < WARM_UP_CHANGES; k++) {
+          gpu.inject("live", "x + " + (k % 2));
+          live.rollback();
+        }
+        feeder.awaitBatches(quick ? 200 : 20_000);
         feeder.reset();
         feeder.awaitBatches(quick ? 300 : 3000);
         calm = feeder.windows();
