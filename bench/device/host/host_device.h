@@ -39,6 +39,10 @@ template <class T> T __shfl_xor_sync(unsigned, T value, int mask) {
   return value;
 }
 
+template <class T> T __shfl_sync(unsigned mask, T value, int lane) {
+  return __shfl_xor_sync(mask, value, (int)(threadIdx.x & 31) ^ lane);
+}
+
 template <class To, class From> To host_bits(From x) {
   To y;
   std::memcpy(&y, &x, sizeof(To));

@@ -24,6 +24,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * An operator bound to operand layouts on one device: its plan, with every kernel installed and
@@ -51,7 +53,29 @@ final class Binding {
       long positions,
       long tilePositions,
       Kernel kernel,
-      List<Source> operands) {}
+      List<Source> operands,
+      Set<Integer> squeezed) {
+
+    /**
+     * Whether an output may not be the very same tensor as an input: an element may be written
+     * before one that lies at another position is read.
+     */
+    boolean readsBesideWrites(Source input, Source output) {
+      return switch (kernel) {
+        case Kernel.Elementwise _ -> false;
+        case Kernel.Reduction _ -> true;
+        case Kernel.Rows rows -> {
+          int written = operands.indexOf(output);
+          yield IntStream.range(0, operands.size())
+              .filter(k -> operands.get(k).equals(input))
+              .anyMatch(
+                  k ->
+                      rows.perRow().contains(k) != rows.perRow().contains(written)
+                          || squeezed.contains(k) != squeezed.contains(written));
+        }
+      };
+    }
+  }
 
   private final Gpuos runtime;
   private final Layout[] outputs;
@@ -264,7 +288,8 @@ final class Binding {
         space.count(),
         tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
         kernel,
-        step.operands());
+        step.operands(),
+        step.squeezed());
   }
 
   private static boolean isLinear(Kernel kernel, IterationSpace space) {
@@ -294,7 +319,7 @@ final class Binding {
 
   private static long tilePositions(long wanted, Kernel kernel, long positions, int maxTiles) {
     long least = Math.ceilDiv(positions, (long) maxTiles);
-    if (kernel instanceof Kernel.Reduction) {
+    if (kernel.folds()) {
       if (positions > 0xffffffffL) {
         throw new ShapeException(
             String.format(
@@ -308,19 +333,31 @@ final class Binding {
     return Math.max(wanted, Math.ceilDiv(least, 256L) * 256);
   }
 
-  /** Whether the step's reduction counts the elements it reduces. */
+  /** Whether the step counts the elements that it folds. */
   private static boolean ordered(ExpressionPlan.Step step) {
-    return step.kernel() instanceof Kernel.Reduction reduction
-        && (reduction.reducer() == Reducer.ARGMAX || reduction.reducer() == Reducer.ARGMIN);
+    return switch (step.kernel()) {
+      case Kernel.Elementwise _ -> false;
+      case Kernel.Reduction reduction -> counts(reduction.reducer());
+      case Kernel.Rows rows ->
+          rows.nodes().stream()
+              .anyMatch(node -> node instanceof Kernel.Node.Fold fold && counts(fold.reducer()));
+    };
+  }
+
+  private static boolean counts(Reducer reducer) {
+    return reducer == Reducer.ARGMAX || reducer == Reducer.ARGMIN;
   }
 
   private static IterationSpace space(
       ExpressionPlan.Step step, List<Layout> layouts, boolean ordered) {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
-    if (!(step.kernel() instanceof Kernel.Reduction)) {
+    if (!step.kernel().folds()) {
       return IterationSpace.elementwise(shape, layouts);
     }
     int[] axes = step.axes().stream().mapToInt(Integer::intValue).toArray();
+    if (step.kernel() instanceof Kernel.Rows) {
+      return IterationSpace.rows(shape, axes, layouts, step.squeezed(), ordered);
+    }
     return IterationSpace.reduction(
         shape, axes, layouts.subList(0, layouts.size() - 1), layouts.getLast(), ordered);
   }

@@ -115,7 +115,7 @@ public final class Call implements AutoCloseable {
   private static Invocation invocation(
       Binding.Step step, Tensor[] outputs, Tensor[] inputs, List<MemoryPool.Block> temporaries) {
     Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
-    if (step.kernel() instanceof Kernel.Reduction) {
+    if (step.kernel().folds()) {
       builder.reduction();
     }
     builder.tile(step.tilePositions());
@@ -197,7 +197,10 @@ public final class Call implements AutoCloseable {
     for (Binding.Step step : binding.steps()) {
       boolean reads = step.operands().contains(new Source.Input(input));
       boolean writes = step.operands().contains(new Source.Output(output));
-      if (reads && (written || writes && step.kernel() instanceof Kernel.Reduction)) {
+      if (reads
+          && (written
+              || writes
+                  && step.readsBesideWrites(new Source.Input(input), new Source.Output(output)))) {
         return true;
       }
       written |= writes;

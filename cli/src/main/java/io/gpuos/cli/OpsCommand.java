@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import io.gpuos.cli.text.Table;
+import io.gpuos.ir.Composite;
 import io.gpuos.ir.ExpressionParser;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Parameter;
@@ -25,6 +26,7 @@ import picocli.CommandLine.Mixin;
 final class OpsCommand implements Callable<Integer> {
 
   private static final String REDUCTIONS = "Reductions";
+  private static final String COMPOSITES = "Normalisations";
   private static final String CONVERSION = "Conversion";
 
   /** Where each group begins in the order of the table. */
@@ -65,11 +67,15 @@ final class OpsCommand implements Callable<Integer> {
 
   private record Type(String name, String longName, int bytes) {}
 
-  private record Result(List<Operation> functions, List<Operation> reductions, List<Type> types) {}
+  private record Result(
+      List<Operation> functions,
+      List<Operation> reductions,
+      List<Operation> composites,
+      List<Type> types) {}
 
   @Override
   public Integer call() {
-    Result result = new Result(functions(), reductions(), types());
+    Result result = new Result(functions(), reductions(), composites(), types());
     output.print(result, out -> print(result, out));
     return Main.EXIT_OK;
   }
@@ -120,6 +126,22 @@ final class OpsCommand implements Callable<Integer> {
         .toList();
   }
 
+  private static List<Operation> composites() {
+    return Stream.of(Composite.values())
+        .map(
+            composite ->
+                new Operation(
+                    composite.functionName(),
+                    COMPOSITES,
+                    composite.signature(),
+                    Optional.empty(),
+                    List.of(),
+                    arguments(composite.parameters()),
+                    composite.types(),
+                    composite.definition()))
+        .toList();
+  }
+
   private static String types(Reducer reducer) {
     if (reducer.accepts(DType.BOOL)) {
       return "any type";
@@ -142,7 +164,8 @@ final class OpsCommand implements Callable<Integer> {
   /** Group by group: what to write, what goes in, what comes out. */
   private static void print(Result result, PrintWriter out) {
     Map<String, List<Operation>> groups =
-        Stream.concat(result.functions().stream(), result.reductions().stream())
+        Stream.of(result.functions(), result.reductions(), result.composites())
+            .flatMap(List::stream)
             .collect(
                 Collectors.groupingBy(
                     Operation::group, LinkedHashMap::new, Collectors.toUnmodifiableList()));

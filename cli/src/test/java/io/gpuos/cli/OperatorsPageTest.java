@@ -48,7 +48,7 @@ class OperatorsPageTest {
 
   private static String render(Map<String, Object> tables) {
     Map<String, StringBuilder> groups = new LinkedHashMap<>();
-    for (String list : List.of("functions", "reductions")) {
+    for (String list : List.of("functions", "reductions", "composites")) {
       for (Object operation : (List<?>) tables.get(list)) {
         Map<?, ?> members = (Map<?, ?>) operation;
         groups

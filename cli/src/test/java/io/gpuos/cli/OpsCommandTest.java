@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.cli.text.JsonReader;
+import io.gpuos.ir.Composite;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Reducer;
 import java.util.ArrayList;
@@ -26,6 +27,9 @@ class OpsCommandTest {
     for (Reducer reducer : Reducer.values()) {
       assertLine(result, reducer.signature(), reducer.definition());
     }
+    for (Composite composite : Composite.values()) {
+      assertLine(result, composite.signature(), composite.definition());
+    }
     assertLine(result, "cast(x, dtype)", "");
     assertLine(result, "floor_divide(a, b)", "(also a // b)");
     assertTrue(result.out().lines().allMatch(line -> line.length() <= 150), "wide lines");
@@ -44,7 +48,7 @@ class OpsCommandTest {
   void shouldListTheSameInJson() {
     Map<String, Object> json = JsonReader.object(Command.run("ops", "--json").out());
     List<Object> names = new ArrayList<>();
-    for (String list : List.of("functions", "reductions")) {
+    for (String list : List.of("functions", "reductions", "composites")) {
       for (Object operation : (List<?>) json.get(list)) {
         Map<?, ?> members = (Map<?, ?>) operation;
         names.add(members.get("name"));
@@ -55,7 +59,8 @@ class OpsCommandTest {
         Stream.of(
                 Stream.of(Function.values()).map(Function::functionName),
                 Stream.of("cast"),
-                Stream.of(Reducer.values()).map(Reducer::functionName))
+                Stream.of(Reducer.values()).map(Reducer::functionName),
+                Stream.of(Composite.values()).map(Composite::functionName))
             .flatMap(all -> all)
             .toList();
     assertEquals(expected, names);

@@ -3,6 +3,8 @@ package io.gpuos.codegen;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Kernel.Node;
+import io.gpuos.ir.Reducer;
+import io.gpuos.layout.DType;
 
 /**
  * About how many instructions a kernel takes per element, by which the device templates decide how
@@ -19,17 +21,22 @@ public final class CudaWeights {
   /** Sum over the nodes, and the fold of a reduction; at least 1. */
   static int of(Kernel kernel) {
     int nodes = kernel.nodes().stream().mapToInt(node -> of(kernel, node)).sum();
-    return Math.max(1, nodes + (kernel instanceof Kernel.Reduction fold ? of(fold) : 0));
+    return Math.max(
+        1,
+        nodes
+            + (kernel instanceof Kernel.Reduction fold
+                ? of(fold.reducer(), fold.nodes().get(fold.value()).type(), fold.parameter())
+                : 0));
   }
 
-  private static int of(Kernel.Reduction fold) {
-    int scale = fold.nodes().get(fold.value()).type().bytes() == 8 ? 3 : 1;
+  private static int of(Reducer reducer, DType type, double parameter) {
+    int scale = type.bytes() == 8 ? 3 : 1;
     return scale
-        * switch (fold.reducer()) {
+        * switch (reducer) {
           case SUM, MEAN, PROD, ANY, ALL -> 1;
           case MAX, MIN -> 4;
           case ARGMAX, ARGMIN, VAR, STD -> 8;
-          case NORM -> CudaGenerator.takesParameter(fold) ? ofFloat(Function.POW) : 4;
+          case NORM -> CudaReducers.takesParameter(reducer, parameter) ? ofFloat(Function.POW) : 4;
         };
   }
 
@@ -38,6 +45,8 @@ public final class CudaWeights {
       case Node.Load _, Node.Constant _ -> 0;
       case Node.Convert _ -> 2;
       case Node.Foreign _ -> FOREIGN;
+      case Node.Fold fold ->
+          of(fold.reducer(), kernel.nodes().get(fold.argument()).type(), fold.parameter());
       case Node.Apply apply ->
           of(apply.function(), CudaType.of(kernel.nodes().get(apply.arguments().getLast()).type()));
     };

@@ -36,6 +36,7 @@ public final class JvmGenerator {
         Chunk chunk = ChunkGenerator.generate(split.values(), plan);
         yield new ReductionKernel(reduction, chunk, plan.temporaries(), split.fold());
       }
+      case Kernel.Rows rows -> RowsKernel.of(rows);
     };
   }
 

@@ -79,7 +79,7 @@ final class LoopEmitter {
       case Node.Load load when isScalar(load) -> prepareScalar(node, load);
       case Node.Load load -> prepareArray(load.operand(), typeOf(node));
       case Node.Constant _ -> {}
-      case Node.Apply _, Node.Foreign _, Node.Convert _ -> {
+      case Node.Apply _, Node.Foreign _, Node.Convert _, Node.Fold _ -> {
         if (plan.slots()[node] != NONE) {
           prepareArray(plan.slots()[node], typeOf(node));
         }

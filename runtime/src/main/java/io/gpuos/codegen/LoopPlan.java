@@ -21,7 +21,8 @@ import java.util.Set;
  *
  * @param loops in the order to run
  * @param slots temporary slot of each node that crosses loops, -1 for the others
- * @param temporaries number of temporary slots
+ * @param temporaries number of temporary slots, those of operands beyond {@link
+ *     CpuScratch#TEMPORARIES} included
  */
 record LoopPlan(List<Loop> loops, int[] slots, int temporaries) {
 
@@ -62,7 +63,7 @@ record LoopPlan(List<Loop> loops, int[] slots, int temporaries) {
     for (Kernel.Store store : kernel.stores()) {
       loops.get(Math.max(0, loopOf[store.node()])).stores.add(store);
     }
-    return withTemporaries(loops, lastUses(nodes, loopOf), loopOf);
+    return withTemporaries(kernel, loops, lastUses(nodes, loopOf), loopOf);
   }
 
   /** The nodes that a node reads. */
@@ -71,11 +72,13 @@ record LoopPlan(List<Loop> loops, int[] slots, int temporaries) {
       case Node.Apply apply -> apply.arguments();
       case Node.Foreign foreign -> foreign.arguments();
       case Node.Convert convert -> List.of(convert.argument());
+      case Node.Fold fold -> List.of(fold.argument());
       case Node.Load _, Node.Constant _ -> List.of();
     };
   }
 
-  private static boolean[] needed(Kernel.Elementwise kernel) {
+  /** For each node whether a store depends on it. */
+  static boolean[] needed(Kernel.Elementwise kernel) {
     boolean[] needed = new boolean[kernel.nodes().size()];
     kernel.stores().forEach(store -> needed[store.node()] = true);
     for (int node = needed.length - 1; node >= 0; node--) {
@@ -144,11 +147,12 @@ record LoopPlan(List<Loop> loops, int[] slots, int temporaries) {
   }
 
   /** Gives every value that crosses loops a slot, which is free again after its last loop. */
-  private static LoopPlan withTemporaries(List<Loop> loops, int[] lastUse, int[] loopOf) {
+  private static LoopPlan withTemporaries(
+      Kernel.Elementwise kernel, List<Loop> loops, int[] lastUse, int[] loopOf) {
     int[] slots = new int[loopOf.length];
     Arrays.fill(slots, -1);
     Deque<Integer> free = new ArrayDeque<>();
-    int temporaries = 0;
+    int temporaries = Math.max(0, kernel.operands().size() - CpuScratch.TEMPORARIES);
     for (int l = 0; l < loops.size(); l++) {
       for (int node : loops.get(l).nodes) {
         if (lastUse[node] > l) {

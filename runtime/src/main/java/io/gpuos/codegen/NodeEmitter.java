@@ -42,7 +42,7 @@ final class NodeEmitter {
     switch (node) {
       case Node.Convert(DType to, int argument) -> convert(argument, to);
       case Node.Apply apply -> apply(apply);
-      case Node.Load _, Node.Constant _, Node.Foreign _ ->
+      case Node.Load _, Node.Constant _, Node.Foreign _, Node.Fold _ ->
           throw new IllegalArgumentException(node.toString());
     }
   }

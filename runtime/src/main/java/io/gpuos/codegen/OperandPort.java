@@ -4,6 +4,7 @@ import io.gpuos.ir.Kernel;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.IterationSpace;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -32,6 +33,13 @@ final class OperandPort {
       }
     }
     return ports.toArray(OperandPort[]::new);
+  }
+
+  /** The ports of some of a kernel's operands. */
+  static OperandPort[] of(Kernel kernel, int[] operands) {
+    return Arrays.stream(operands)
+        .mapToObj(k -> new OperandPort(k, kernel.operands().get(k).type()))
+        .toArray(OperandPort[]::new);
   }
 
   /** Number of the operand, and of its slot. */

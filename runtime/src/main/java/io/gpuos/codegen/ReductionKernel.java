@@ -1,7 +1,6 @@
 package io.gpuos.codegen;
 
 import io.gpuos.ir.Kernel;
-import io.gpuos.layout.DType;
 import io.gpuos.layout.IterationSpace;
 
 /**
@@ -172,40 +171,13 @@ final class ReductionKernel implements CpuKernel {
       fold.finish(scratch, cell, space.reducedCount());
     }
     if (fold.resultType() == ComputeType.DOUBLE) {
-      convertDoubles(scratch, scratch.doubles[CpuScratch.RESULT], cells);
+      FoldResults.convert(
+          scratch, scratch.doubles[CpuScratch.RESULT], output.type(), output.operand(), cells);
     } else {
-      convertLongs(scratch, scratch.longs[CpuScratch.RESULT], cells);
+      FoldResults.convert(
+          scratch, scratch.longs[CpuScratch.RESULT], output.type(), output.operand(), cells);
     }
     scratch.walk.seek(space, 0, space.kept(), position);
     output.store(operands, space, space.kept(), position, cells, scratch);
-  }
-
-  /** Brings results to the output's slot; what is too wide there is cut off by the store. */
-  private void convertDoubles(CpuScratch scratch, double[] results, int n) {
-    int slot = output.operand();
-    boolean truth = output.type() == DType.BOOL;
-    for (int i = 0; i < n; i++) {
-      double result = results[i];
-      switch (ComputeType.of(output.type())) {
-        case FLOAT -> scratch.floats[slot][i] = (float) result;
-        case DOUBLE -> scratch.doubles[slot][i] = result;
-        case LONG -> scratch.longs[slot][i] = (long) result;
-        case INT -> scratch.ints[slot][i] = truth ? (result != 0 ? 1 : 0) : (int) result;
-      }
-    }
-  }
-
-  private void convertLongs(CpuScratch scratch, long[] results, int n) {
-    int slot = output.operand();
-    boolean truth = output.type() == DType.BOOL;
-    for (int i = 0; i < n; i++) {
-      long result = results[i];
-      switch (ComputeType.of(output.type())) {
-        case FLOAT -> scratch.floats[slot][i] = result;
-        case DOUBLE -> scratch.doubles[slot][i] = result;
-        case LONG -> scratch.longs[slot][i] = result;
-        case INT -> scratch.ints[slot][i] = truth ? (result != 0 ? 1 : 0) : (int) result;
-      }
-    }
   }
 }

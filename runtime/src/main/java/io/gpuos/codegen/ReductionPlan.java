@@ -81,8 +81,9 @@ record ReductionPlan(Kernel.Elementwise values, Fold fold) {
     private Fold norm(double order) {
       convert(DType.F64);
       if (order == 0) {
+        int element = value;
         append(new Node.Constant(DType.F64, Double.doubleToRawLongBits(0)));
-        append(new Node.Apply(Function.NE, DType.BOOL, List.of(value - 1, value)));
+        append(new Node.Apply(Function.NE, DType.BOOL, List.of(element, value)));
         return new DoubleFolds.Sum((sum, _) -> sum);
       }
       if (order == 2) {
@@ -98,8 +99,9 @@ record ReductionPlan(Kernel.Elementwise values, Fold fold) {
       if (order == 1) {
         return new DoubleFolds.Sum((sum, _) -> sum);
       }
+      int size = value;
       append(new Node.Constant(DType.F64, Double.doubleToRawLongBits(order)));
-      append(new Node.Apply(Function.POW, DType.F64, List.of(value - 1, value)));
+      append(new Node.Apply(Function.POW, DType.F64, List.of(size, value)));
       return new DoubleFolds.Sum((sum, _) -> Math.pow(sum, 1 / order));
     }
 

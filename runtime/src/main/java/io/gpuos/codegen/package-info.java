@@ -32,5 +32,9 @@
  * <p>A reduction is an expression and a {@code Fold} of its values ({@code ReductionPlan}), in
  * {@code double} or {@code long} whatever the element type. Where chunks are cut depends on the
  * iteration space alone, so that results do not change with the tiles the caller asks for.
+ *
+ * <p>A rows kernel is several such pairs, one after the other, and the expressions that follow from
+ * their results ({@code RowsPlan}, {@code RowsKernel}; on CUDA {@code CudaRows} and {@code
+ * gpuos_rows.cuh}).
  */
 package io.gpuos.codegen;

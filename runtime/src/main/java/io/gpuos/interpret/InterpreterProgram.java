@@ -34,7 +34,7 @@ public final class InterpreterProgram implements Encoding {
           new NotInterpretable(
               "kernel calls a function given in CUDA C++, expected=functions of the table");
       case Kernel.Elementwise elementwise -> Encoder.encode(elementwise);
-      case Kernel.Reduction _ ->
+      case Kernel.Reduction _, Kernel.Rows _ ->
           new NotInterpretable("kernel is a reduction, expected=elementwise");
     };
   }

@@ -61,7 +61,7 @@ final class Lowering {
         int result = add(operation, values(apply.arguments()), 0);
         made.put(node, isNarrow(apply.type()) ? convert(apply.type(), type, result) : result);
       }
-      case Node.Foreign _ ->
+      case Node.Foreign _, Node.Fold _ ->
           throw new IllegalStateException("not interpretable, see encode: node=" + node);
     }
   }
@@ -112,7 +112,7 @@ final class Lowering {
         CudaType type = CudaType.of(constant.type());
         yield add(Operations.constant(type), List.of(), bits(type, constant.bits()));
       }
-      case Node.Convert _, Node.Apply _, Node.Foreign _ ->
+      case Node.Convert _, Node.Apply _, Node.Foreign _, Node.Fold _ ->
           throw new IllegalStateException("used before it is computed: node=" + node);
     };
   }

@@ -65,6 +65,7 @@ final class Schedule {
       case Node.Convert(_, int argument) -> List.of(argument);
       case Node.Apply apply -> apply.arguments();
       case Node.Foreign foreign -> foreign.arguments();
+      case Node.Fold fold -> List.of(fold.argument());
     };
   }
 

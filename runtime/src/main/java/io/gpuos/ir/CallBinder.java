@@ -75,6 +75,10 @@ final class CallBinder {
     if (reducer.isPresent()) {
       return binder.reduction(reducer.get(), actuals);
     }
+    Optional<Composite> composite = Composite.byName(name);
+    if (composite.isPresent()) {
+      return binder.composite(composite.get(), actuals);
+    }
     if (name.equals(CAST)) {
       return binder.cast(actuals);
     }
@@ -87,8 +91,9 @@ final class CallBinder {
         Stream.of(Function.values())
             .flatMap(f -> Stream.concat(Stream.of(f.functionName()), f.aliases().stream()));
     Stream<String> reducers = Stream.of(Reducer.values()).map(Reducer::functionName);
+    Stream<String> composites = Stream.of(Composite.values()).map(Composite::functionName);
     return Suggestions.closest(
-        name, Stream.of(functions, reducers, Stream.of(CAST)).flatMap(s -> s).toList());
+        name, Stream.of(functions, reducers, composites, Stream.of(CAST)).flatMap(s -> s).toList());
   }
 
   private Expr function(Function function, List<Actual> actuals) {
@@ -114,8 +119,8 @@ final class CallBinder {
   /** One bound alone is a maximum or a minimum. */
   private Expr clamp(Map<String, Actual> given) {
     Parameter x = Function.CLAMP.parameters().getFirst();
-    Optional<Expr> min = bound(given, "min");
-    Optional<Expr> max = bound(given, "max");
+    Optional<Expr> min = tensor(given, "min");
+    Optional<Expr> max = tensor(given, "max");
     Expr value = expr(x, given.get(x.name()));
     if (min.isPresent() && max.isPresent()) {
       return new Expr.Call(Function.CLAMP, List.of(value, min.get(), max.get()));
@@ -125,13 +130,6 @@ final class CallBinder {
     }
     Function function = min.isPresent() ? Function.MAXIMUM : Function.MINIMUM;
     return new Expr.Call(function, List.of(value, min.or(() -> max).get()));
-  }
-
-  private Optional<Expr> bound(Map<String, Actual> given, String parameter) {
-    Actual actual = given.get(parameter);
-    return actual == null || actual.value() instanceof Value.Nothing
-        ? Optional.empty()
-        : Optional.of(expr(new Parameter(parameter, Optional.empty()), actual));
   }
 
   /** {@code approximate='tanh'} of gelu is the function gelu_tanh. */
@@ -158,6 +156,47 @@ final class CallBinder {
       }
     }
     return new Expr.Reduce(reducer, argument, axes(given), keepdim(given), parameter);
+  }
+
+  private Expr composite(Composite composite, List<Actual> actuals) {
+    Map<String, Actual> given = assign(composite.parameters(), actuals, REDUCTION_KEYWORDS);
+    for (Parameter parameter : composite.parameters()) {
+      parameter
+          .defaultValue()
+          .ifPresent(text -> given.computeIfAbsent(parameter.name(), _ -> literal(text)));
+    }
+    Parameter x = composite.parameters().getFirst();
+    return composite.expand(
+        new Composite.Arguments(
+            expr(x, given.get(x.name())),
+            tensor(given, "weight"),
+            tensor(given, "bias"),
+            axes(given),
+            keepdim(given),
+            given.containsKey("ord") ? real(given.get("ord"), "ord") : 0,
+            given.containsKey("eps") ? real(given.get("eps"), "eps") : 0));
+  }
+
+  /** A default that is a truth value, a number or {@code none}, as if it had been written. */
+  private static Actual literal(String text) {
+    Value value =
+        switch (text) {
+          case "none" -> new Value.Nothing();
+          case "true", "false" -> new Value.Of(Expr.of(Boolean.parseBoolean(text)));
+          default ->
+              new Value.Of(
+                  text.matches("-?\\d+")
+                      ? Expr.of(Long.parseLong(text))
+                      : Expr.of(Double.parseDouble(text)));
+        };
+    return new Actual(Optional.empty(), value, 0);
+  }
+
+  private Optional<Expr> tensor(Map<String, Actual> given, String parameter) {
+    Actual actual = given.get(parameter);
+    return actual == null || actual.value() instanceof Value.Nothing
+        ? Optional.empty()
+        : Optional.of(expr(new Parameter(parameter, Optional.empty()), actual));
   }
 
   /** {@code max(a, b)} of two tensors means maximum. */

@@ -121,7 +121,7 @@ public final class Definition {
     if (plan.outputs().getFirst().dtype() != stored) {
       plan = ExpressionPlan.of(List.of(new Expr.Cast(stored, expression)), types);
     }
-    if (plan.steps().size() != 1) {
+    if (plan.steps().size() != 1 || plan.steps().getFirst().kernel() instanceof Kernel.Rows) {
       throw notOneKernel(
           name,
           "types=%s, result=%s".formatted(List.copyOf(types.values()), TypeNames.shortName(stored)),
@@ -163,6 +163,7 @@ public final class Definition {
                           operands.size() - 1, elementwise.stores().getFirst().node())));
           case Kernel.Reduction(_, _, var reducer, int value, double parameter) ->
               new Kernel.Reduction(operands, nodes, reducer, value, parameter);
+          case Kernel.Rows _ -> throw new IllegalArgumentException("step=" + step);
         };
     return new ExpressionPlan.Step(kernel, sources, step.shape(), step.axes());
   }

@@ -6,16 +6,19 @@ import io.gpuos.error.ShapeException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /**
  * What to run for an expression over inputs of given types and shapes: steps in order, each of them
  * one kernel over one iteration space. Immutable; depends on types and shapes only, so one plan
  * serves every call with the same ones.
  *
- * <p>Elementwise work before a reduction is part of the reduction's kernel; work after it is a
- * later step that reads the result by broadcasting. Equal subexpressions are computed once. An
- * expression that is too large for one kernel is split through temporaries. A temporary holds its
- * own type, so it rounds like a PyTorch tensor between two operators.
+ * <p>Elementwise work before a reduction is part of the reduction's kernel. So is work after it,
+ * and further reductions, as long as everything goes over the same rows: see {@link Kernel.Rows}.
+ * Other work after a reduction is a later step that reads the result by broadcasting. Equal
+ * subexpressions are computed once. An expression that is too large for one kernel is split through
+ * temporaries. A temporary holds its own type, so it rounds like a PyTorch tensor between two
+ * operators; and so does the result of a reduction, whether it is stored or not.
  *
  * @param inputs types of the inputs, in the caller's order, also of those that no step reads
  * @param temporaries types of the tensors to provide while the steps run; each is written once
@@ -52,13 +55,26 @@ public record ExpressionPlan(
    * @param axes the reduced axes of {@code shape}, ascending; empty for elementwise kernels and for
    *     the reduction of a tensor without dimensions. The result of a reduction has these axes left
    *     out or of size 1.
+   * @param squeezed operands of a rows kernel whose tensors have the reduced axes left out; they
+   *     broadcast to {@code shape} without these
    */
-  public record Step(Kernel kernel, List<Source> operands, List<Long> shape, List<Integer> axes) {
+  public record Step(
+      Kernel kernel,
+      List<Source> operands,
+      List<Long> shape,
+      List<Integer> axes,
+      Set<Integer> squeezed) {
     public Step {
       operands = List.copyOf(operands);
       shape = List.copyOf(shape);
       axes = List.copyOf(axes);
+      squeezed = Set.copyOf(squeezed);
       Verifier.verify(kernel);
+    }
+
+    /** A step without squeezed operands. */
+    public Step(Kernel kernel, List<Source> operands, List<Long> shape, List<Integer> axes) {
+      this(kernel, operands, shape, axes, Set.of());
     }
   }
 

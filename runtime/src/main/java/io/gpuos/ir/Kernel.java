@@ -2,6 +2,7 @@ package io.gpuos.ir;
 
 import io.gpuos.layout.DType;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A typed, verified operator body: what both code generators consume. Immutable and structural: two
@@ -16,7 +17,7 @@ import java.util.List;
  * 1. A node of type F16 or BF16 is <em>not</em> rounded to that precision, except by {@link
  * Node.Convert} and by a store.
  */
-public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
+public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction, Kernel.Rows {
 
   int MAX_INPUTS = 8;
   int MAX_OPERANDS = 10;
@@ -24,6 +25,11 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
   List<Operand> operands();
 
   List<Node> nodes();
+
+  /** Whether a position is one of the kept dimensions, along the others of which it folds. */
+  default boolean folds() {
+    return !(this instanceof Elementwise);
+  }
 
   /** What one operand slot of the task record holds. */
   record Operand(Role role, DType type) {}
@@ -83,6 +89,14 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
      * the low bits. Integer to a narrower integer keeps the low bits.
      */
     record Convert(DType type, int argument) implements Node {}
+
+    /**
+     * The result of folding {@code argument} over the reduced dimensions, rounded to {@code type}
+     * as if it had been stored. Only in {@link Rows}.
+     *
+     * @param parameter as that of {@link Reduction}
+     */
+    record Fold(Reducer reducer, DType type, int argument, double parameter) implements Node {}
   }
 
   /** Writes node {@code node} to OUTPUT operand {@code operand}; both have the same type. */
@@ -125,6 +139,49 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction {
     public Reduction {
       operands = List.copyOf(operands);
       nodes = List.copyOf(nodes);
+    }
+  }
+
+  /**
+   * Several folds over the same reduced dimensions, each of which may use the results of earlier
+   * ones, and what follows from them: a value per element of a <em>row</em>, all elements of one
+   * kept position, or a value per row.
+   *
+   * <p>A node is <em>per row</em> if it is a {@link Node.Fold}, a constant, a load of a SCALAR or
+   * of an operand in {@code perRow}, or computed from such nodes only; the others are per element.
+   * A store to an operand in {@code perRow} stores a node that is per row.
+   *
+   * @param perRow inputs and outputs that have one element a row
+   */
+  record Rows(List<Operand> operands, List<Node> nodes, Set<Integer> perRow, List<Store> stores)
+      implements Kernel {
+    public Rows {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
+      perRow = Set.copyOf(perRow);
+      stores = List.copyOf(stores);
+    }
+
+    /** For each node whether it is per row. */
+    public boolean[] nodesPerRow() {
+      boolean[] result = new boolean[nodes.size()];
+      for (int i = 0; i < result.length; i++) {
+        result[i] =
+            switch (nodes.get(i)) {
+              case Node.Load(int operand, _) ->
+                  perRow.contains(operand) || operands.get(operand).role() == Role.SCALAR;
+              case Node.Constant _, Node.Fold _ -> true;
+              case Node.Convert(_, int argument) -> result[argument];
+              case Node.Apply apply -> apply.arguments().stream().allMatch(a -> result[a]);
+              case Node.Foreign foreign -> foreign.arguments().stream().allMatch(a -> result[a]);
+            };
+      }
+      return result;
+    }
+
+    /** Whether a store has one element a row. */
+    public boolean isPerRow(Store store) {
+      return perRow.contains(store.operand());
     }
   }
 }

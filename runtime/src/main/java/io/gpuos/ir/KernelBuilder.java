@@ -73,13 +73,19 @@ final class KernelBuilder {
 
   private Node compute(int node) {
     TypedNode typed = graph.node(node);
-    List<Integer> arguments = typed.arguments().stream().map(translated::get).toList();
+    return compute(typed, typed.arguments().stream().map(translated::get).toList());
+  }
+
+  /** The kernel's node for a node that is not read. */
+  static Node compute(TypedNode typed, List<Integer> arguments) {
     return switch (typed.operation()) {
       case Operation.Constant(long bits) -> new Node.Constant(typed.type(), bits);
       case Operation.Apply(Function function) -> new Node.Apply(function, typed.type(), arguments);
       case Operation.Foreign(ForeignFunction function) -> new Node.Foreign(function, arguments);
       case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
-      case Operation.Input _, Operation.Fold _ ->
+      case Operation.Fold(Reducer reducer, _, double parameter) ->
+          new Node.Fold(reducer, typed.type(), arguments.getFirst(), parameter);
+      case Operation.Input _ ->
           throw new IllegalStateException("not computed in a kernel: node=" + typed);
     };
   }

@@ -41,14 +41,18 @@ public final class KernelName {
 
   private String text() {
     return switch (kernel) {
-      case Kernel.Elementwise elementwise ->
-          elementwise.stores().stream()
-              .map(Store::node)
-              .map(node -> node(node, HEIGHT))
-              .collect(Collectors.joining(", "));
+      case Kernel.Elementwise elementwise -> results(elementwise.stores());
+      case Kernel.Rows rows -> results(rows.stores());
       case Kernel.Reduction reduction ->
           "%s(%s)".formatted(reduction.reducer().functionName(), node(reduction.value(), HEIGHT));
     };
+  }
+
+  private String results(List<Store> stores) {
+    return stores.stream()
+        .map(Store::node)
+        .map(node -> node(node, HEIGHT))
+        .collect(Collectors.joining(", "));
   }
 
   private String node(int number, int height) {
@@ -58,6 +62,8 @@ public final class KernelName {
       case Node.Constant(var type, long bits) -> Scalars.text(type, bits);
       case Node.Convert(var type, int argument) ->
           "cast(%s, %s)".formatted(inner(argument, height), TypeNames.shortName(type));
+      case Node.Fold(Reducer reducer, _, int argument, _) ->
+          call(reducer.functionName(), List.of(argument), height);
       case Node.Foreign(ForeignFunction function, List<Integer> arguments) ->
           call(function.name(), arguments, height);
       case Node.Apply(Function function, _, List<Integer> arguments) ->
@@ -95,7 +101,7 @@ public final class KernelName {
   private String inner(int number, int height) {
     return switch (kernel.nodes().get(number)) {
       case Node.Load _, Node.Constant _ -> node(number, 0);
-      case Node.Apply _, Node.Convert _, Node.Foreign _ ->
+      case Node.Apply _, Node.Convert _, Node.Foreign _, Node.Fold _ ->
           height > 1 ? node(number, height - 1) : CUT;
     };
   }

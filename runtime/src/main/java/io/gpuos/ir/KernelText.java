@@ -6,6 +6,7 @@ import io.gpuos.ir.Kernel.Store;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Writes a kernel as text, for cache keys, golden tests and debugging. Two kernels have the same
@@ -27,10 +28,15 @@ public final class KernelText {
   /** The text; every line ends with a line feed. */
   public static String of(Kernel kernel) {
     StringBuilder text = new StringBuilder();
-    text.append(kernel instanceof Kernel.Elementwise ? "elementwise" : "reduction");
     text.append(
-        kernel.operands().stream()
-            .map(KernelText::operand)
+        switch (kernel) {
+          case Kernel.Elementwise _ -> "elementwise";
+          case Kernel.Reduction _ -> "reduction";
+          case Kernel.Rows _ -> "rows";
+        });
+    text.append(
+        IntStream.range(0, kernel.operands().size())
+            .mapToObj(k -> operand(kernel, k))
             .collect(Collectors.joining(", ", "(", ")\n")));
     List<Node> nodes = kernel.nodes();
     for (int i = 0; i < nodes.size(); i++) {
@@ -38,12 +44,8 @@ public final class KernelText {
           String.format(Locale.ROOT, "%%%d = %s: %s\n", i, node(nodes.get(i)), type(nodes.get(i))));
     }
     switch (kernel) {
-      case Kernel.Elementwise elementwise -> {
-        for (Store store : elementwise.stores()) {
-          text.append(
-              String.format(Locale.ROOT, "store %d = %%%d\n", store.operand(), store.node()));
-        }
-      }
+      case Kernel.Elementwise elementwise -> stores(text, elementwise.stores());
+      case Kernel.Rows rows -> stores(text, rows.stores());
       case Kernel.Reduction reduction ->
           text.append(
               String.format(
@@ -57,9 +59,17 @@ public final class KernelText {
     return text.toString();
   }
 
-  private static String operand(Operand operand) {
+  private static void stores(StringBuilder text, List<Store> stores) {
+    for (Store store : stores) {
+      text.append(String.format(Locale.ROOT, "store %d = %%%d\n", store.operand(), store.node()));
+    }
+  }
+
+  private static String operand(Kernel kernel, int index) {
+    Operand operand = kernel.operands().get(index);
+    boolean row = kernel instanceof Kernel.Rows rows && rows.perRow().contains(index);
     return operand.role().name().toLowerCase(Locale.ROOT)
-        + " "
+        + (row ? " row " : " ")
         + TypeNames.shortName(operand.type());
   }
 
@@ -75,6 +85,8 @@ public final class KernelText {
       case Node.Load(int operand, _) -> "load " + operand;
       case Node.Constant(var type, long bits) -> constant(type.isFloating(), bits, node);
       case Node.Convert(_, int argument) -> "convert %" + argument;
+      case Node.Fold(Reducer reducer, _, int argument, double parameter) ->
+          "fold %s %%%s parameter %s".formatted(reducer.functionName(), argument, parameter);
       case Node.Apply(Function function, _, List<Integer> arguments) ->
           function.functionName() + arguments(arguments);
     };

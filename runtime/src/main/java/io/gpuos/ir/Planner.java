@@ -12,7 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.function.IntPredicate;
 import java.util.stream.Stream;
 
@@ -20,9 +21,10 @@ import java.util.stream.Stream;
  * Cuts a typed graph into kernels.
  *
  * <p>First it chooses what has to lie in memory: outputs, results of reductions, and <em>cuts</em>,
- * arguments of nodes that would otherwise need more operands or nodes than a kernel has. Then it
- * goes through these in topological order and emits a step for each; elementwise values of one
- * shape share a step while they fit and do not wait for each other.
+ * arguments of nodes that would otherwise need more operands or nodes than a kernel has. {@link
+ * RowPlanner} finds which of these are computed together row by row. Then it goes through them in
+ * topological order and emits a step for each; elementwise values of one shape share a step while
+ * they fit and do not wait for each other.
  *
  * <p>Invariant: a group of values that is not emitted yet depends on emitted values only.
  */
@@ -47,7 +49,9 @@ final class Planner {
   ExpressionPlan plan(List<TensorType> inputs) {
     List<Integer> reachable = reachable();
     cutUntilAllFit(reachable);
-    targets(reachable).forEach((node, targets) -> targets.forEach(target -> emit(node, target)));
+    SortedSet<Integer> values = values(reachable);
+    RowPlanner rows = new RowPlanner(graph, values, outputs, this::mustBeRead);
+    rows.plan().forEach(this::emit);
     flush(List.copyOf(pending.values()));
     return new ExpressionPlan(
         inputs, temporaries, outputs.stream().map(this::tensorType).toList(), steps);
@@ -159,20 +163,39 @@ final class Planner {
     return group != null && group.nodes().contains(node) ? group : null;
   }
 
-  /** Where the value of each node in memory is written to, in topological order. */
-  private Map<Integer, List<Source>> targets(List<Integer> reachable) {
-    Map<Integer, List<Source>> targets = new TreeMap<>();
-    for (int i = 0; i < outputs.size(); i++) {
-      targets.computeIfAbsent(outputs.get(i), _ -> new ArrayList<>()).add(new Source.Output(i));
-    }
+  /** The values that lie in memory if no rows are computed together. */
+  private SortedSet<Integer> values(List<Integer> reachable) {
+    SortedSet<Integer> values = new TreeSet<>(outputs);
     for (int node : reachable) {
-      boolean fold = graph.node(node).operation() instanceof Operation.Fold;
-      if ((fold || cuts.contains(node)) && !targets.containsKey(node)) {
-        targets.put(node, List.of(new Source.Temporary(temporaries.size())));
-        temporaries.add(tensorType(node));
+      if (graph.node(node).operation() instanceof Operation.Fold || cuts.contains(node)) {
+        values.add(node);
       }
     }
+    return values;
+  }
+
+  /** Where a value is written to: all outputs that it is, or else a temporary. */
+  private List<Source> targets(int node) {
+    List<Source> targets = new ArrayList<>();
+    for (int i = 0; i < outputs.size(); i++) {
+      if (outputs.get(i) == node) {
+        targets.add(new Source.Output(i));
+      }
+    }
+    if (targets.isEmpty()) {
+      targets.add(new Source.Temporary(temporaries.size()));
+      temporaries.add(tensorType(node));
+    }
     return targets;
+  }
+
+  private void emit(RowPlanner.Together together) {
+    if (together.rows().isPresent()) {
+      emitRows(together.rows().get(), together.stored());
+      return;
+    }
+    int node = together.members().first();
+    targets(node).forEach(target -> emit(node, target));
   }
 
   private void emit(int node, Source target) {
@@ -184,6 +207,20 @@ final class Planner {
     }
   }
 
+  private void emitRows(RowPlanner.Rows rows, List<Integer> members) {
+    List<Integer> sources =
+        rows.region().sources().stream().map(RowDomain.Placed::node).distinct().toList();
+    flushSources(sources);
+    Map<Integer, List<Source>> targets = new LinkedHashMap<>();
+    members.forEach(member -> targets.put(member, targets(member)));
+    List<Source> firsts = targets.values().stream().map(List::getFirst).toList();
+    steps.add(RowsBuilder.step(graph, rows, members, stored, firsts));
+    targets.forEach((member, all) -> stored.put(member, all.getFirst()));
+    // A value that is several outputs is copied to the others.
+    targets.forEach(
+        (member, all) -> all.stream().skip(1).forEach(target -> addToGroup(member, target)));
+  }
+
   private void emitReduction(int node, Source target) {
     TypedNode typed = graph.node(node);
     int value = typed.arguments().getFirst();
@@ -191,7 +228,7 @@ final class Planner {
     if (!region.fits(1)) {
       region = Region.of(graph, List.of(value), this::mustBeRead);
     }
-    flushSources(region);
+    flushSources(region.sources());
     Operation.Fold fold = (Operation.Fold) typed.operation();
     Kernel kernel = KernelBuilder.reduction(graph, region, fold, value, typed.type());
     steps.add(
@@ -212,7 +249,7 @@ final class Planner {
       group = new Group(List.of(), List.of(), null);
       region = joint(List.of(node));
     }
-    flushSources(region);
+    flushSources(region.sources());
     pending.put(
         shape, new Group(append(group.nodes(), node), append(group.targets(), target), region));
   }
@@ -233,10 +270,10 @@ final class Planner {
     return Stream.concat(list.stream(), Stream.of(element)).toList();
   }
 
-  /** Emits the groups that compute what the region reads. */
-  private void flushSources(Region region) {
+  /** Emits the groups that compute what is read. */
+  private void flushSources(Collection<Integer> sources) {
     flush(
-        region.sources().stream()
+        sources.stream()
             .filter(source -> !stored.containsKey(source))
             .map(this::groupOf)
             .distinct()

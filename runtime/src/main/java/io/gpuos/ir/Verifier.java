@@ -36,6 +36,7 @@ public final class Verifier {
     switch (kernel) {
       case Kernel.Elementwise elementwise -> verifyStores(elementwise.stores());
       case Kernel.Reduction reduction -> verifyReduction(reduction);
+      case Kernel.Rows rows -> verifyRows(rows);
     }
   }
 
@@ -65,6 +66,12 @@ public final class Verifier {
       case Node.Constant(DType type, long bits) ->
           check(Scalars.fits(type, bits), "constant out of range", "node", where);
       case Node.Convert(_, int argument) -> verifyArgument(argument, index, where);
+      case Node.Fold fold -> {
+        check(kernel instanceof Kernel.Rows, "fold in a kernel without rows", "node", where);
+        verifyArgument(fold.argument(), index, where);
+        DType type = type(fold.argument());
+        verifyFold(fold.reducer(), type, fold.type(), fold.parameter(), where);
+      }
       case Node.Apply(Function function, DType type, List<Integer> arguments) -> {
         check(arguments.size() == function.arity(), "wrong number of arguments", "node", where);
         arguments.forEach(argument -> verifyArgument(argument, index, where));
@@ -119,12 +126,34 @@ public final class Verifier {
     boolean node = reduction.value() >= 0 && reduction.value() < kernel.nodes().size();
     check(node, "reduction of no node", "value", reduction.value());
     DType value = type(reduction.value());
-    boolean meaningful = reducer.accepts(value) && reducer.valueType(value) == value;
-    check(meaningful, "type without meaning for the reduction", "type", value);
     DType output = kernel.operands().getLast().type();
-    check(reducer.resultType(value) == output, "wrong type of the result", "type", output);
-    boolean parameter = reducer.acceptsParameter(reduction.parameter());
-    check(parameter, "parameter without meaning", "parameter", reduction.parameter());
+    verifyFold(reducer, value, output, reduction.parameter(), reducer);
+  }
+
+  private void verifyFold(
+      Reducer reducer, DType value, DType result, double parameter, Object where) {
+    boolean meaningful = reducer.accepts(value) && reducer.valueType(value) == value;
+    check(meaningful, "type without meaning for the reduction", "fold", where);
+    check(reducer.resultType(value) == result, "wrong type of the result", "fold", where);
+    check(reducer.acceptsParameter(parameter), "parameter without meaning", "fold", where);
+  }
+
+  private void verifyRows(Kernel.Rows rows) {
+    verifyStores(rows.stores());
+    check(
+        rows.nodes().stream().anyMatch(Node.Fold.class::isInstance),
+        "rows without a fold",
+        "stores",
+        rows.stores());
+    for (int operand : rows.perRow()) {
+      boolean exists = operand >= 0 && operand < rows.operands().size();
+      check(exists && operand(operand).role() != Role.SCALAR, "no such row", "operand", operand);
+    }
+    boolean[] perRow = rows.nodesPerRow();
+    for (Store store : rows.stores()) {
+      boolean fits = !rows.isPerRow(store) || perRow[store.node()];
+      check(fits, "elements stored to a row's output", "store", store);
+    }
   }
 
   private Operand operand(int index) {

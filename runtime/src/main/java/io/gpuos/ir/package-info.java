@@ -16,7 +16,8 @@
  *       literals only. Equal parts become one node.
  *   <li>{@code Planner} cuts the graph into steps: elementwise work is fused into the reduction
  *       that consumes it, values of one shape share a kernel, and whatever exceeds the limits of a
- *       kernel goes through temporaries.
+ *       kernel goes through temporaries. {@code RowPlanner} finds folds over the same rows, and
+ *       what follows from them, which become one {@link io.gpuos.ir.Kernel.Rows}.
  *   <li>{@link io.gpuos.ir.Kernel} is the contract with the code generators; {@link
  *       io.gpuos.ir.Verifier} checks every one, {@link io.gpuos.ir.KernelText} writes it down.
  * </ol>
@@ -27,13 +28,15 @@
  * <h2>The tables</h2>
  *
  * {@link io.gpuos.ir.Function} and {@link io.gpuos.ir.Reducer} are the only places that list
- * functions: parser, type rules, generators and documentation read them. A {@link
+ * functions: parser, type rules, generators and documentation read them. {@link
+ * io.gpuos.ir.Composite} lists what only the parser knows: names for expressions of these. A {@link
  * io.gpuos.ir.ForeignFunction} is in none: it brings its own text, in CUDA C++.
  *
  * <h2>Where values differ from PyTorch's</h2>
  *
  * <ul>
  *   <li>Between the functions of one kernel, half types are not rounded; PyTorch rounds after each.
+ *       The result of a reduction is, whether it is stored or not.
  *   <li>An integer literal that its type cannot hold is an error; PyTorch wraps it.
  *   <li>A floating value out of the range of int64 or int32 converts to the nearest end of it, and
  *       NaN to 0; to int16, int8 and uint8 it converts to int32 first, of which the low bits stay:

@@ -4,6 +4,7 @@ import io.gpuos.error.ShapeException;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * The loop nest of one operator call: sizes, and for each operand a stride in elements per
@@ -104,6 +105,35 @@ public final class IterationSpace {
       builder.broadcast(k, inputs.get(k));
     }
     return builder.reduction(axes, output, keepReducedOrder);
+  }
+
+  /**
+   * Space of a kernel that goes over rows: as that of a reduction, with any number of outputs, each
+   * with an element for every element of a row or with one a row.
+   *
+   * @param shape what the operands broadcast to
+   * @param axes axes of {@code shape} along which a row lies
+   * @param operands in the kernel's order, {@link #SCALAR} for a scalar slot
+   * @param squeezed numbers of the operands that have the axes left out
+   * @param keepReducedOrder as for a reduction
+   * @throws ShapeException if an operand does not broadcast, or an axis is out of range or named
+   *     twice
+   */
+  public static IterationSpace rows(
+      long[] shape,
+      int[] axes,
+      List<Layout> operands,
+      Set<Integer> squeezed,
+      boolean keepReducedOrder) {
+    SpaceBuilder builder = new SpaceBuilder(shape, operands.size());
+    for (int k = 0; k < operands.size(); k++) {
+      if (squeezed.contains(k)) {
+        builder.broadcastKept(k, operands.get(k), axes);
+      } else {
+        builder.broadcast(k, operands.get(k));
+      }
+    }
+    return builder.rows(axes, keepReducedOrder);
   }
 
   static IterationSpace interned(long[] sizes, long[][] strides, int reduced, boolean linear) {

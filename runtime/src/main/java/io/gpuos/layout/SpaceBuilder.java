@@ -58,11 +58,32 @@ final class SpaceBuilder {
     return space(dims, 0, linear);
   }
 
+  /** As {@link #broadcast}, for an operand that has no dimensions in the places of {@code axes}. */
+  void broadcastKept(int k, Layout layout, int[] axes) {
+    int[] kept = kept(Shapes.axes(axes, shape.length));
+    int lead = kept.length - layout.rank();
+    for (int d = 0; d < layout.rank(); d++) {
+      if (lead < 0 || (layout.size(d) != shape[kept[lead + d]] && layout.size(d) != 1)) {
+        throw doesNotFit(k, layout, Arrays.stream(kept).mapToLong(dim -> shape[dim]).toArray());
+      }
+      strides[k][kept[lead + d]] = layout.size(d) == 1 ? 0 : layout.stride(d);
+    }
+  }
+
+  private int[] kept(int[] folded) {
+    return IntStream.range(0, shape.length)
+        .filter(d -> Arrays.binarySearch(folded, d) < 0)
+        .toArray();
+  }
+
   IterationSpace reduction(int[] axes, Layout output, boolean keepReducedOrder) {
+    placeOutput(axes, output);
+    return rows(axes, keepReducedOrder);
+  }
+
+  IterationSpace rows(int[] axes, boolean keepReducedOrder) {
     int[] folded = Shapes.axes(axes, shape.length);
-    int[] kept =
-        IntStream.range(0, shape.length).filter(d -> Arrays.binarySearch(folded, d) < 0).toArray();
-    placeOutput(folded, kept, output);
+    int[] kept = kept(folded);
     List<Dim> dims = new ArrayList<>(coalesced(dims(kept), true));
     List<Dim> inner = coalesced(dims(folded), !keepReducedOrder);
     if (inner.isEmpty()) {
@@ -78,7 +99,9 @@ final class SpaceBuilder {
   }
 
   /** The output is the last operand; it has every dimension, or only the kept ones. */
-  private void placeOutput(int[] folded, int[] kept, Layout output) {
+  private void placeOutput(int[] axes, Layout output) {
+    int[] folded = Shapes.axes(axes, shape.length);
+    int[] kept = kept(folded);
     long[] keepdim = shape.clone();
     Arrays.stream(folded).forEach(d -> keepdim[d] = 1);
     long[] squeezed = Arrays.stream(kept).mapToLong(d -> shape[d]).toArray();

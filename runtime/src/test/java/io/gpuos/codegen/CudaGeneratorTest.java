@@ -39,6 +39,7 @@ class CudaGeneratorTest {
     golden.put("narrow_integers", narrowIntegers());
     golden.put("constants", constants());
     golden.put("foreign", foreign());
+    golden.put("rows_layer_norm", RowKernels.layerNorm());
     golden.put("norm_p", DeviceKernels.reductions().get("norm_3p5_f16"));
     golden.put("norm_max", DeviceKernels.reductions().get("norm_max_f64"));
     golden.put("std", DeviceKernels.reductions().get("std_f32"));

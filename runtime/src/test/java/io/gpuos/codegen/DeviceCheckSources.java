@@ -203,6 +203,7 @@ public final class DeviceCheckSources {
                               Locale.ROOT, "  out[%d] = Cell(v%d);\n", s.operand(), s.node())));
       case Kernel.Reduction reduction ->
           out.append(String.format(Locale.ROOT, "  out[0] = Cell(v%d);\n", reduction.value()));
+      case Kernel.Rows rows -> throw new IllegalArgumentException(rows.toString());
     }
     out.append("}\n\n");
   }
@@ -216,6 +217,7 @@ public final class DeviceCheckSources {
           String.format(
               Locale.ROOT, "ref::convert<Type::%s>(v%d)", convert.type(), convert.argument());
       case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
+      case Node.Fold fold -> throw new IllegalArgumentException(fold.toString());
       case Node.Apply apply -> {
         DType type = kernel.nodes().get(apply.arguments().getLast()).type();
         String arguments =

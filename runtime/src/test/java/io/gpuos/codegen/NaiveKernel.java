@@ -27,6 +27,7 @@ final class NaiveKernel {
       case Node.Convert(DType type, int argument) ->
           convert(type, evaluate(kernel, argument, operand));
       case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
+      case Node.Fold fold -> throw new IllegalArgumentException(fold.toString());
       case Node.Apply(Function function, DType type, List<Integer> arguments) -> {
         DType from = kernel.nodes().get(arguments.getLast()).type();
         List<Object> values =

@@ -99,6 +99,15 @@ final class TestTensor {
     return memory.address() + origin;
   }
 
+  /** All memory around the elements; {@link #origin} is where the first element lies in it. */
+  MemorySegment memory() {
+    return memory;
+  }
+
+  long origin() {
+    return origin;
+  }
+
   /** The value at an index of a shape that this tensor broadcasts to. */
   Object get(long[] index) {
     return get(offset(index));

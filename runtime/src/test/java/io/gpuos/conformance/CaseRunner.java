@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /** Runs cases on a device and compares what comes out with the oracle. Not thread-safe. */
 final class CaseRunner {
@@ -54,8 +53,7 @@ final class CaseRunner {
 
   /** What is wrong with the device's result, in words, or nothing. */
   Optional<String> problem(ExpressionCase test) {
-    String text = test.outputs().stream().map(Expr::toString).collect(Collectors.joining(", "));
-    return problem(test, Operator.of(text));
+    return problem(test, operator(test));
   }
 
   /** {@link #problem(ExpressionCase)} with an operator that may have been used before. */
@@ -223,5 +221,12 @@ final class CaseRunner {
       targetBases.forEach(Tensor::close);
       fresh.forEach(Tensor::close);
     }
+  }
+
+  /** From text where that is possible: expressions that share parts are several statements each. */
+  static Operator operator(ExpressionCase test) {
+    return test.outputs().size() == 1
+        ? Operator.of(test.outputs().getFirst().toString())
+        : Operator.of(test.outputs().toArray(Expr[]::new));
   }
 }

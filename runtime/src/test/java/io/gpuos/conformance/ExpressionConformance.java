@@ -8,12 +8,10 @@ import static org.junit.jupiter.api.Assertions.fail;
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
 import io.gpuos.Tensor;
-import io.gpuos.ir.Expr;
 import io.gpuos.layout.DType;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestReporter;
 
@@ -125,9 +123,7 @@ interface ExpressionConformance extends Target {
     for (int variant = 0; variant < VARIANTS; variant++) {
       ExpressionCase test = generator.next();
       if (operator == null) {
-        operator =
-            Operator.of(
-                test.outputs().stream().map(Expr::toString).collect(Collectors.joining(", ")));
+        operator = CaseRunner.operator(test);
       }
       Optional<String> problem;
       try {

@@ -69,6 +69,7 @@ final class ExpressionGenerator {
     return switch (random.nextInt(12)) {
       case 0, 1 -> reduction(category, depth);
       case 2 -> cast(category, depth);
+      case 3 -> category == Category.BOOLEAN ? call(category, depth) : overRows(category, depth);
       default -> call(category, depth);
     };
   }
@@ -233,6 +234,22 @@ final class ExpressionGenerator {
   }
 
   // ---- reductions -------------------------------------------------------------------------------
+
+  /** Folds, and elements less the result of the fold over their row, once or twice. */
+  private Part overRows(Category category, int depth) {
+    Part part = tensorial(expression(category, depth - 1));
+    List<Integer> axes = axes(part.shape().length);
+    List<Reducer> reducers =
+        category == Category.FLOATING
+            ? List.of(Reducer.MAX, Reducer.MIN, Reducer.MEAN)
+            : List.of(Reducer.MAX, Reducer.MIN);
+    Expr expr = part.expr();
+    for (int i = random.nextInt(2); i < 2; i++) {
+      Reducer reducer = reducers.get(random.nextInt(reducers.size()));
+      expr = expr.sub(new Expr.Reduce(reducer, expr, axes, true, 0));
+    }
+    return new Part(expr, category, part.shape());
+  }
 
   private Part reduction(Category category, int depth) {
     Reducer reducer = reducer(category);

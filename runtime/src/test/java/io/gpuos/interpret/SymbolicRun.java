@@ -110,7 +110,8 @@ final class SymbolicRun {
       }
       case Node.Constant(DType type, long bits) ->
           term("constant " + constant(type, bits), List.of());
-      case Node.Foreign _ -> throw new IllegalArgumentException("a function in CUDA C++");
+      case Node.Foreign _, Node.Fold _ ->
+          throw new IllegalArgumentException("a function in CUDA C++");
       case Node.Convert(DType to, int argument) ->
           convert(to, kernel.nodes().get(argument).type(), values.get(argument));
       case Node.Apply apply -> {

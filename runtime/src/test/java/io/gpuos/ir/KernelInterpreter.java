@@ -21,6 +21,9 @@ final class KernelInterpreter {
   private final List<OracleTensor> inputs;
   private final int[] shape;
 
+  /** Results of the folds of a rows kernel, by node. */
+  private final Map<Integer, OracleTensor> folded = new HashMap<>();
+
   private KernelInterpreter(Kernel kernel, List<OracleTensor> inputs, int[] shape) {
     this.kernel = kernel;
     this.inputs = inputs;
@@ -58,11 +61,12 @@ final class KernelInterpreter {
         if (tensor == null) {
           throw new AssertionError("read before written: " + source);
         }
-        inputs.add(tensor);
+        inputs.add(step.squeezed().contains(k) ? unsqueezed(tensor, step) : tensor);
       }
     }
     KernelInterpreter interpreter =
         new KernelInterpreter(step.kernel(), inputs, ints(step.shape()));
+    interpreter.foldAll(step.axes());
     for (int i = 0; i < targets.size(); i++) {
       int[] target = ints(plan.type(targets.get(i)).shape());
       OracleTensor result =
@@ -70,11 +74,61 @@ final class KernelInterpreter {
             case Kernel.Elementwise elementwise ->
                 interpreter.values(elementwise.stores().get(i).node(), target, true);
             case Kernel.Reduction reduction -> interpreter.fold(reduction, step.axes(), target);
+            case Kernel.Rows rows -> {
+              Kernel.Store store = rows.stores().get(i);
+              OracleTensor all = interpreter.values(store.node(), ints(step.shape()), true);
+              yield rows.isPerRow(store)
+                  ? interpreter.firstOfRows(all, step.axes(), target)
+                  : new OracleTensor(all.dtype(), target, all.doubles(), all.longs());
+            }
           };
       if (memory.put(targets.get(i), result) != null) {
         throw new AssertionError("written twice: " + targets.get(i));
       }
     }
+  }
+
+  /** The tensor with a dimension of size 1 in the place of each folded axis. */
+  private static OracleTensor unsqueezed(OracleTensor tensor, ExpressionPlan.Step step) {
+    List<Integer> shape = new ArrayList<>();
+    int rank = step.shape().size() - step.axes().size();
+    for (int d = 0; d < rank - tensor.shape().length; d++) {
+      shape.add(1);
+    }
+    Arrays.stream(tensor.shape()).forEach(shape::add);
+    step.axes().forEach(axis -> shape.add(axis, 1));
+    return new OracleTensor(
+        tensor.dtype(),
+        shape.stream().mapToInt(Integer::intValue).toArray(),
+        tensor.doubles(),
+        tensor.longs());
+  }
+
+  /** The elements at index 0 of every folded axis; rows without elements have none. */
+  private OracleTensor firstOfRows(OracleTensor all, List<Integer> axes, int[] resultShape) {
+    List<Integer> positions = new ArrayList<>();
+    for (int position = 0; position < OracleTensor.count(shape); position++) {
+      int left = position;
+      boolean first = true;
+      for (int d = shape.length - 1; d >= 0; d--) {
+        first &= !axes.contains(d) || left % shape[d] == 0;
+        left /= shape[d];
+      }
+      if (first) {
+        positions.add(position);
+      }
+    }
+    return all.dtype().isFloating()
+        ? new OracleTensor(
+            all.dtype(),
+            resultShape,
+            positions.stream().mapToDouble(p -> all.doubles()[p]).toArray(),
+            null)
+        : new OracleTensor(
+            all.dtype(),
+            resultShape,
+            null,
+            positions.stream().mapToLong(p -> all.longs()[p]).toArray());
   }
 
   private static int[] ints(List<Long> shape) {
@@ -111,9 +165,31 @@ final class KernelInterpreter {
     return new OracleTensor(folded.dtype(), resultShape, folded.doubles(), folded.longs());
   }
 
+  /** Folds for all rows, in order, each rounded to its type. */
+  private void foldAll(List<Integer> axes) {
+    for (int node = 0; node < kernel.nodes().size(); node++) {
+      if (kernel.nodes().get(node) instanceof Node.Fold fold) {
+        OracleTensor values = values(fold.argument(), shape, false);
+        Expr reduce =
+            new Expr.Reduce(fold.reducer(), Expr.input("x"), axes, true, fold.parameter());
+        folded.put(node, Oracle.evaluate(reduce, Map.of("x", values)));
+      }
+    }
+  }
+
   private List<Scalar> evaluate(int position) {
     List<Scalar> values = new ArrayList<>();
     for (Node node : kernel.nodes()) {
+      if (node instanceof Node.Fold fold) {
+        OracleTensor results = folded.get(values.size());
+        // One that is not done yet is not asked for.
+        Scalar result = results == null ? new Scalar(0, 0) : load(results, position);
+        values.add(
+            fold.type().isFloating()
+                ? new Scalar(OracleTypes.round(fold.type(), result.floating()), 0)
+                : result);
+        continue;
+      }
       values.add(
           switch (node) {
             case Node.Load(int operand, _) -> load(inputs.get(operand), position);
@@ -124,6 +200,7 @@ final class KernelInterpreter {
             case Node.Convert(DType type, int argument) ->
                 convert(kernel.nodes().get(argument).type(), values.get(argument), type);
             case Node.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
+            case Node.Fold fold -> throw new IllegalArgumentException(fold.toString());
             case Node.Apply(Function function, DType type, List<Integer> arguments) ->
                 apply(function, type, arguments, values);
           });

@@ -166,7 +166,7 @@ public final class CpuDevice implements ComputeDevice {
 
   @Override
   public long tilePositions(Kernel kernel, IterationSpace space) {
-    if (kernel instanceof Kernel.Reduction) {
+    if (kernel.folds()) {
       long perResult = Math.max(1, space.reducedCount());
       return Math.max(1, TILE_POSITIONS / perResult);
     }

@@ -39,7 +39,7 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
 
     /** Unit of a record's {@code first} word. */
     int positionsPerFirst() {
-      return source instanceof Kernel.Reduction
+      return source.folds()
           ? TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION
           : TaskRecord.POSITIONS_PER_FIRST;
     }

@@ -372,7 +372,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       widest = Math.max(widest, operand.type().bytes());
     }
     long perWorker = Math.ceilDiv(space.count(), (long) workers);
-    if (source instanceof Kernel.Reduction) {
+    if (source.folds()) {
       long worth = LEAST_REDUCED / Math.max(1, space.reducedCount());
       return Math.min(Math.max(1, Math.max(worth, perWorker)), MOST_RESULTS);
     }

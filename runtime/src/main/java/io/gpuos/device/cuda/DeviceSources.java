@@ -23,6 +23,7 @@ public final class DeviceSources {
     "gpuos_operands.cuh",
     "gpuos_elementwise.cuh",
     "gpuos_reduce.cuh",
+    "gpuos_rows.cuh",
     "gpuos_cells.cuh",
     "gpuos_interpret.cuh"
   };
