@@ -14,6 +14,7 @@ import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Reducer;
 import io.gpuos.ir.TensorType;
+import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
@@ -248,14 +249,16 @@ final class Binding {
       int operator,
       int maxTiles) {
     Kernel kernel = step.kernel();
+    long positions =
+        kernel instanceof Kernel.Contraction ? ContractionSpace.blocks(space) : space.count();
     boolean linear = kernel instanceof Kernel.Elementwise && space.linear();
     SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     return new Step(
         operator,
         linear,
         number,
-        space.count(),
-        tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
+        positions,
+        tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
         kernel,
         step.operands());
   }
@@ -277,12 +280,12 @@ final class Binding {
 
   private static long tilePositions(long wanted, Kernel kernel, long positions, int maxTiles) {
     long least = Math.ceilDiv(positions, (long) maxTiles);
-    if (kernel instanceof Kernel.Reduction) {
+    if (!(kernel instanceof Kernel.Elementwise)) {
       if (positions > 0xffffffffL) {
         throw new ShapeException(
             String.format(
                 Locale.ROOT,
-                "too many results of a reduction: results=%d, expected=at most %d; reduce in parts",
+                "too many results or blocks: count=%d, expected=at most %d; compute in parts",
                 positions,
                 0xffffffffL));
       }
@@ -300,6 +303,9 @@ final class Binding {
   private static IterationSpace space(
       ExpressionPlan.Step step, List<Layout> layouts, boolean ordered) {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
+    if (step.kernel() instanceof Kernel.Contraction) {
+      return ContractionSpace.of(layouts);
+    }
     if (!(step.kernel() instanceof Kernel.Reduction)) {
       return IterationSpace.elementwise(shape, layouts);
     }

@@ -101,7 +101,7 @@ public final class Call implements AutoCloseable {
   private static Invocation invocation(
       Binding.Step step, Tensor[] outputs, Tensor[] inputs, List<MemoryPool.Block> temporaries) {
     Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
-    if (step.kernel() instanceof Kernel.Reduction) {
+    if (!(step.kernel() instanceof Kernel.Elementwise)) {
       builder.reduction();
     }
     builder.tile(step.tilePositions());
@@ -175,15 +175,15 @@ public final class Call implements AutoCloseable {
   }
 
   /**
-   * Whether input {@code input} is read by a reduction, or a step, that comes with or after the
-   * write.
+   * Whether input {@code input} is read by a reduction or a matrix product, or a step, that comes
+   * with or after the write.
    */
   private static boolean readsAfterWrite(Binding binding, int output, int input) {
     boolean written = false;
     for (Binding.Step step : binding.steps()) {
       boolean reads = step.operands().contains(new Source.Input(input));
       boolean writes = step.operands().contains(new Source.Output(output));
-      if (reads && (written || writes && step.kernel() instanceof Kernel.Reduction)) {
+      if (reads && (written || writes && !(step.kernel() instanceof Kernel.Elementwise))) {
         return true;
       }
       written |= writes;

@@ -45,6 +45,7 @@ public final class CudaGenerator {
         switch (kernel) {
           case Kernel.Elementwise _ -> "elementwise";
           case Kernel.Reduction _ -> "reduce";
+          case Kernel.Contraction _ -> "matmul";
         };
     line("#include \"gpuos_" + form + ".cuh\"");
     line("");
@@ -85,6 +86,12 @@ public final class CudaGenerator {
                 + " value(const E& e) {");
         nodes();
         line("    return v" + reduction.value() + ";");
+      }
+      case Kernel.Contraction contraction -> {
+        line("  static __device__ __forceinline__ void apply(const E& e) {");
+        nodes();
+        int output = contraction.operands().size() - 1;
+        line("    gpuos::set<" + output + ">(e, v" + contraction.value() + ");");
       }
     }
     line("  }");

@@ -36,6 +36,12 @@ public final class JvmGenerator {
         Chunk chunk = ChunkGenerator.generate(split.values(), plan);
         yield new ReductionKernel(reduction, chunk, plan.temporaries(), split.fold());
       }
+      case Kernel.Contraction contraction -> {
+        Kernel.Elementwise epilogue = ContractionKernel.epilogue(contraction);
+        LoopPlan plan = LoopPlan.of(epilogue);
+        Chunk chunk = ChunkGenerator.generate(epilogue, plan);
+        yield new ContractionKernel(contraction, chunk, plan.temporaries());
+      }
     };
   }
 

@@ -41,6 +41,9 @@ public final class Definition {
             name, "expression=" + expression, "no reduction, or one as the last operation");
       }
     }
+    if (nodes.stream().anyMatch(Expr.MatMul.class::isInstance)) {
+      throw notOneKernel(name, "expression=" + expression, "no matrix product");
+    }
     List<String> inputs = List.copyOf(Expr.inputNames(List.of(expression)));
     if (inputs.size() > Kernel.MAX_INPUTS) {
       throw notOneKernel(
@@ -163,6 +166,8 @@ public final class Definition {
                           operands.size() - 1, elementwise.stores().getFirst().node())));
           case Kernel.Reduction(_, _, var reducer, int value, double parameter) ->
               new Kernel.Reduction(operands, nodes, reducer, value, parameter);
+          case Kernel.Contraction _ ->
+              throw new IllegalStateException("not refused: kernel=" + step.kernel());
         };
     return new ExpressionPlan.Step(kernel, sources, step.shape(), step.axes());
   }

@@ -27,7 +27,12 @@ public final class KernelText {
   /** The text; every line ends with a line feed. */
   public static String of(Kernel kernel) {
     StringBuilder text = new StringBuilder();
-    text.append(kernel instanceof Kernel.Elementwise ? "elementwise" : "reduction");
+    text.append(
+        switch (kernel) {
+          case Kernel.Elementwise _ -> "elementwise";
+          case Kernel.Reduction _ -> "reduction";
+          case Kernel.Contraction _ -> "contraction";
+        });
     text.append(
         kernel.operands().stream()
             .map(KernelText::operand)
@@ -53,6 +58,13 @@ public final class KernelText {
                   reduction.reducer().functionName(),
                   reduction.value(),
                   reduction.parameter()));
+      case Kernel.Contraction contraction ->
+          text.append(
+              String.format(
+                  Locale.ROOT,
+                  "store %d = %%%d\n",
+                  contraction.operands().size() - 1,
+                  contraction.value()));
     }
     return text.toString();
   }

@@ -36,6 +36,7 @@ public final class Verifier {
     switch (kernel) {
       case Kernel.Elementwise elementwise -> verifyStores(elementwise.stores());
       case Kernel.Reduction reduction -> verifyReduction(reduction);
+      case Kernel.Contraction contraction -> verifyContraction(contraction);
     }
   }
 
@@ -125,6 +126,23 @@ public final class Verifier {
     check(reducer.resultType(value) == output, "wrong type of the result", "type", output);
     boolean parameter = reducer.acceptsParameter(reduction.parameter());
     check(parameter, "parameter without meaning", "parameter", reduction.parameter());
+  }
+
+  private void verifyContraction(Kernel.Contraction contraction) {
+    List<Operand> operands = contraction.operands();
+    check(count(Role.OUTPUT) == 1, "product with several outputs", "operands", operands);
+    boolean factors =
+        count(Role.INPUT) >= 2
+            && operand(0).type() == operand(1).type()
+            && operand(0).type() != DType.BOOL;
+    check(factors, "no two factors of one type", "operands", operands);
+    boolean loaded =
+        contraction.nodes().stream().anyMatch(n -> n instanceof Node.Load(int k, _) && k == 1);
+    check(!loaded, "load of a factor", "nodes", contraction.nodes());
+    boolean node = contraction.value() >= 0 && contraction.value() < contraction.nodes().size();
+    check(node, "store of no node", "value", contraction.value());
+    boolean typed = operands.getLast().type() == type(contraction.value());
+    check(typed, "store in another type", "value", contraction.value());
   }
 
   private Operand operand(int index) {

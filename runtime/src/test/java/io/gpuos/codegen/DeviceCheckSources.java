@@ -203,6 +203,8 @@ public final class DeviceCheckSources {
                               Locale.ROOT, "  out[%d] = Cell(v%d);\n", s.operand(), s.node())));
       case Kernel.Reduction reduction ->
           out.append(String.format(Locale.ROOT, "  out[0] = Cell(v%d);\n", reduction.value()));
+      case Kernel.Contraction _ ->
+          throw new IllegalArgumentException("checked by conformance: " + name);
     }
     out.append("}\n\n");
   }

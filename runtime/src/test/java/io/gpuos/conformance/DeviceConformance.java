@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Timeout;
 abstract class DeviceConformance
     implements FunctionConformance,
         ExpressionConformance,
+        MatmulConformance,
         OrderingConformance,
         ThreadConformance,
         ErrorConformance,

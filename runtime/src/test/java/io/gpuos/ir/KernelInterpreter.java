@@ -70,6 +70,8 @@ final class KernelInterpreter {
             case Kernel.Elementwise elementwise ->
                 interpreter.values(elementwise.stores().get(i).node(), target, true);
             case Kernel.Reduction reduction -> interpreter.fold(reduction, step.axes(), target);
+            case Kernel.Contraction _ ->
+                throw new IllegalArgumentException("not interpreted: " + step.kernel());
           };
       if (memory.put(targets.get(i), result) != null) {
         throw new AssertionError("written twice: " + targets.get(i));

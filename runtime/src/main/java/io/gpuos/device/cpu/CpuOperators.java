@@ -39,9 +39,9 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
 
     /** Unit of a record's {@code first} word. */
     int positionsPerFirst() {
-      return source instanceof Kernel.Reduction
-          ? TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION
-          : TaskRecord.POSITIONS_PER_FIRST;
+      return source instanceof Kernel.Elementwise
+          ? TaskRecord.POSITIONS_PER_FIRST
+          : TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION;
     }
   }
 

@@ -24,7 +24,8 @@ public final class DeviceSources {
     "gpuos_elementwise.cuh",
     "gpuos_reduce.cuh",
     "gpuos_cells.cuh",
-    "gpuos_interpret.cuh"
+    "gpuos_interpret.cuh",
+    "gpuos_matmul.cuh"
   };
 
   private DeviceSources() {}
