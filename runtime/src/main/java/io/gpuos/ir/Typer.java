@@ -123,6 +123,11 @@ final class Typer {
     List<Integer> factors = arguments.stream().map(graph::tensor).toList();
     List<Expr> named = ExprGraph.arguments(product);
     List<TypedNode> nodes = graph.nodes(factors);
+    List<Long> shape =
+        Shapes.product(
+            nodes.getFirst().shape(),
+            nodes.getLast().shape(),
+            () -> "function=" + Expr.MatMul.NAME + ", " + shapes(named, nodes));
     DType type = nodes.getFirst().type();
     if (type != nodes.getLast().type()) {
       throw noMeaning(
@@ -135,11 +140,6 @@ final class Typer {
       throw noMeaning(
           Expr.MatMul.NAME, named, nodes, "integers or floating types, as cast(x, i32)");
     }
-    List<Long> shape =
-        Shapes.product(
-            nodes.getFirst().shape(),
-            nodes.getLast().shape(),
-            () -> "function=" + Expr.MatMul.NAME + ", " + shapes(named, nodes));
     Shapes.checkSize(shape, type);
     return graph.add(new TypedNode(new Operation.Contract(), type, shape, factors, false));
   }
