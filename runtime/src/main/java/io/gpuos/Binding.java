@@ -136,7 +136,8 @@ final class Binding {
     for (ExpressionPlan.Step step : plan.steps()) {
       IterationSpace space =
           space(step, layouts(step, outputLayouts, inputLayouts, temporaries), ordered(step));
-      int number = space.count() == 0 ? 0 : runtime.device().operator(step.kernel());
+      Kernel kernel = forSpace(step.kernel(), space);
+      int number = space.count() == 0 ? 0 : runtime.device().operator(kernel);
       steps.add(step(runtime.device(), step, space, number, tiles));
     }
     return new Binding(runtime, outputLayouts, inputLayouts, temporaries, steps);
@@ -176,7 +177,13 @@ final class Binding {
     int number =
         space.count() == 0
             ? 0
-            : operator.live().number(List.copyOf(types.values()), natural.dtype(), stored);
+            : operator
+                .live()
+                .number(
+                    List.copyOf(types.values()),
+                    natural.dtype(),
+                    stored,
+                    isLinear(step.kernel(), space));
     int tiles = tilesForStep(runtime.device(), operator, 1);
     return new Binding(
         runtime,
@@ -251,7 +258,7 @@ final class Binding {
     Kernel kernel = step.kernel();
     long positions =
         kernel instanceof Kernel.Contraction ? ContractionSpace.blocks(space) : space.count();
-    boolean linear = kernel instanceof Kernel.Elementwise && space.linear();
+    boolean linear = isLinear(kernel, space);
     SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     return new Step(
         operator,
@@ -261,6 +268,16 @@ final class Binding {
         tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
         kernel,
         step.operands());
+  }
+
+  private static boolean isLinear(Kernel kernel, IterationSpace space) {
+    return kernel instanceof Kernel.Elementwise && space.linear();
+  }
+
+  private static Kernel forSpace(Kernel kernel, IterationSpace space) {
+    return kernel instanceof Kernel.Elementwise elementwise
+        ? elementwise.forLinear(space.linear())
+        : kernel;
   }
 
   /** All tiles of all steps are submitted together, so together they must fit the ring. */

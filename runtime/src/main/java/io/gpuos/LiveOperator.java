@@ -59,7 +59,10 @@ public final class LiveOperator {
             "result type of a replacement: operator=%s, inputs=%s, result=%s, expected=%s"
                 .formatted(name, types, result, variant.result()));
       }
-      return definition.step(name, types, variant.stored()).kernel();
+      Kernel kernel = definition.step(name, types, variant.stored()).kernel();
+      return kernel instanceof Kernel.Elementwise elementwise
+          ? elementwise.forLinear(variant.linear())
+          : kernel;
     }
   }
 
@@ -154,8 +157,10 @@ public final class LiveOperator {
     SequencedMap<String, TensorType> inputs = new LinkedHashMap<>();
     definition.inputs().forEach(input -> inputs.put(input, types.get(input)));
     DType result = definition.result(inputs).dtype();
+    // The form that is used most.
+    boolean linear = !(definition.expression() instanceof Expr.Reduce);
     generations.check(
-        new Body(name, definition), variant(List.copyOf(inputs.values()), result, result));
+        new Body(name, definition), variant(List.copyOf(inputs.values()), result, result, linear));
   }
 
   /** Publishes another generation, which {@link #fitting} has accepted. */
@@ -172,12 +177,12 @@ public final class LiveOperator {
   }
 
   /** Number of the logical operator for inputs and an output of these types. */
-  int number(List<TensorType> inputs, DType result, DType stored) {
-    return generations.number(variant(inputs, result, stored));
+  int number(List<TensorType> inputs, DType result, DType stored, boolean linear) {
+    return generations.number(variant(inputs, result, stored, linear));
   }
 
-  private Variant variant(List<TensorType> inputs, DType result, DType stored) {
-    return new Variant(inputs.stream().map(this::representative).toList(), result, stored);
+  private Variant variant(List<TensorType> inputs, DType result, DType stored, boolean linear) {
+    return new Variant(inputs.stream().map(this::representative).toList(), result, stored, linear);
   }
 
   /** Types depend on whether a tensor has dimensions, and on nothing else of its shape. */

@@ -55,18 +55,8 @@ final class BenchInjectCommand implements Callable<Integer> {
     out.println();
     Table table = Table.of("measurement", ">p50", ">p99", ">worst", "", "how");
     InjectReport.Fed fed = report.fed();
-    table.row(
-        "bring in a cached operator",
-        Units.digits(fed.p50Us()),
-        Units.digits(fed.p99Us()),
-        Units.digits(fed.worstUs()),
-        "us",
-        String.format(
-            Locale.ROOT,
-            "%d of %d that were not interpreted first, while the ring is fed; %d launches meanwhile",
-            fed.totalUs().length,
-            fed.operators(),
-            fed.launchesAfter() - fed.launchesBefore()));
+    broughtIn(table, "bring in a cached operator", fed);
+    broughtIn(table, "the same, first round of this process", report.fresh());
     table.row(
         "prepare such an operator",
         Units.digits(fed.prepareP50Us()),
@@ -95,7 +85,7 @@ final class BenchInjectCommand implements Callable<Integer> {
     out.println(
         String.format(
             Locale.ROOT,
-            "%d publications and rollbacks: slowest 10 ms had %s tasks, the median without %s (its slowest %s): %s %%",
+            "%d injections and rollbacks: slowest 10 ms had %s tasks, the median without %s (its slowest %s): %s %%",
             throughput.changes(),
             Units.digits(throughput.least()),
             Units.digits(throughput.undisturbed()),
@@ -116,5 +106,20 @@ final class BenchInjectCommand implements Callable<Integer> {
             stress.launches()));
     out.println();
     BenchMicroCommand.goals(report.goals(), out);
+  }
+
+  private static void broughtIn(Table table, String what, InjectReport.Fed fed) {
+    table.row(
+        what,
+        Units.digits(fed.p50Us()),
+        Units.digits(fed.p99Us()),
+        Units.digits(fed.worstUs()),
+        "us",
+        String.format(
+            Locale.ROOT,
+            "%d of %d that were not interpreted first, while the ring is fed; %d launches meanwhile",
+            fed.totalUs().length,
+            fed.operators(),
+            fed.launchesAfter() - fed.launchesBefore()));
   }
 }

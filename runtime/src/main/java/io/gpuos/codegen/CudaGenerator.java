@@ -55,7 +55,8 @@ public final class CudaGenerator {
     line("extern \"C\" __device__ void " + ENTRY);
     line("    (const gpuos_task* task, const gpuos_space* space, char* scratch,");
     line("     unsigned long long) {");
-    line("  gpuos::" + form + "<Body>(task, space, scratch);");
+    boolean linear = kernel instanceof Kernel.Elementwise elementwise && elementwise.linear();
+    line("  gpuos::" + form + (linear ? "_linear<Body>(task);" : "<Body>(task, space, scratch);"));
     line("}");
     return out.toString();
   }

@@ -58,8 +58,11 @@ enum Architecture {
    */
   boolean isEnvironment(int begin, int end) {
     for (int at = begin; at < end; at++) {
-      int offset = at;
-      if (environment.stream().noneMatch(r -> r.begin() <= offset && offset < r.end())) {
+      boolean found = false;
+      for (Range range : environment) {
+        found |= range.begin() <= at && at < range.end();
+      }
+      if (!found) {
         return false;
       }
     }

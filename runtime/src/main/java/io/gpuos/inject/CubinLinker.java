@@ -64,39 +64,41 @@ final class CubinLinker {
   CodeImage link(long base) {
     byte[] bytes = new byte[size];
     MemorySegment image = MemorySegment.ofArray(bytes);
-    fillWithBranches(image);
+    fillWithBranches(bytes);
     for (Section section : operator.code()) {
       MemorySegment.copy(section.bytes(), 0, image, offset(section), section.size());
-      relocate(image, section, base);
+      relocate(bytes, section, base);
     }
     for (Section section : operator.data()) {
       MemorySegment.copy(section.bytes(), 0, image, offset(section), section.bytes().byteSize());
-      relocate(image, section, base);
+      relocate(bytes, section, base);
     }
     return new CodeImage(base, offset(operator.code().getFirst()), codeBytes, bytes);
   }
 
-  private void fillWithBranches(MemorySegment image) {
-    Instruction branch = operator.architecture().branchToItself();
-    long end = align(codeBytes, CODE_ALIGNMENT) + GUARD_BYTES;
-    for (long at = 0; at < end; at += Architecture.INSTRUCTION_BYTES) {
-      put(image, at, branch);
+  private void fillWithBranches(byte[] image) {
+    put(image, 0, operator.architecture().branchToItself());
+    int end = Math.toIntExact(align(codeBytes, CODE_ALIGNMENT) + GUARD_BYTES);
+    for (int done = Architecture.INSTRUCTION_BYTES; done < end; done *= 2) {
+      System.arraycopy(image, 0, image, done, Math.min(done, end - done));
     }
   }
 
-  private void relocate(MemorySegment image, Section section, long base) {
+  private void relocate(byte[] image, Section section, long base) {
     for (Relocation change : operator.relocations().getOrDefault(section.index(), List.of())) {
       RelocationType type = RelocationType.of(change.type()).orElseThrow();
-      long at = offset(section) + change.offset();
+      int at = Math.toIntExact(offset(section) + change.offset());
       int target = operator.cubin().symbols().get(change.symbol()).section();
       long address =
           base
               + places.get(target)
               + RelocationRules.targetOffset(operator.cubin(), section, change);
       if (type.place() == RelocationType.Place.DATA) {
-        image.set(ElfBytes.LONG, at, address);
+        ElfBytes.put64(image, at, address);
       } else {
-        put(image, at, type.apply(CodeScan.instruction(image, at), address));
+        Instruction found =
+            new Instruction(ElfBytes.i64(image, at), ElfBytes.i64(image, at + Long.BYTES));
+        put(image, at, type.apply(found, address));
       }
     }
   }
@@ -106,9 +108,9 @@ final class CubinLinker {
     return places.get(section.index());
   }
 
-  private static void put(MemorySegment image, long at, Instruction instruction) {
-    image.set(ElfBytes.LONG, at, instruction.low());
-    image.set(ElfBytes.LONG, at + Long.BYTES, instruction.high());
+  private static void put(byte[] image, int at, Instruction instruction) {
+    ElfBytes.put64(image, at, instruction.low());
+    ElfBytes.put64(image, at + Long.BYTES, instruction.high());
   }
 
   private static long align(long value, long alignment) {

@@ -136,7 +136,9 @@ public final class CubinReader {
     if (size < 0 || Long.bitCount(alignment) != 1 || link < 0 || link >= count) {
       throw malformed("section " + index, "size", size, "size >= 0, alignment 2^n, link < count");
     }
-    expect("section " + index, "address", elf.i64(at + 0x10), 0);
+    if (elf.i64(at + 0x10) != 0) {
+      throw malformed("section " + index, "address", elf.i64(at + 0x10), "0");
+    }
     boolean inFile = type != 0 && !SectionTypes.isZeros(type);
     long offset = elf.i64(at + 0x18);
     MemorySegment bytes = inFile ? elf.slice(offset, size) : elf.slice(0, 0);
@@ -214,7 +216,10 @@ public final class CubinReader {
   }
 
   private void relocations(Section table, int bytes) {
-    expect(table + " links to", "type", sections.get(table.link()).type(), SectionTypes.SYMBOLS);
+    int linked = sections.get(table.link()).type();
+    if (linked != SectionTypes.SYMBOLS) {
+      throw malformed(table + " links to", "type", linked, Long.toString(SectionTypes.SYMBOLS));
+    }
     if (table.info() <= 0 || table.info() >= sections.size()) {
       throw malformed("target of " + table, "section", table.info(), "below " + sections.size());
     }

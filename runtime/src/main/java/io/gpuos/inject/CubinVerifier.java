@@ -18,7 +18,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /**
  * Decides whether code can run inside a kernel that was launched without knowing of it. What is not
@@ -54,12 +53,16 @@ final class CubinVerifier {
     this.cubin = cubin;
     this.limits = limits;
     this.architecture = architecture();
-    this.relocations =
-        cubin.relocations().stream().collect(Collectors.groupingBy(Relocation::section));
-    this.symbols =
-        cubin.symbols().stream()
-            .filter(Symbol::isFunction)
-            .collect(Collectors.groupingBy(Symbol::section));
+    this.relocations = new HashMap<>();
+    for (Relocation change : cubin.relocations()) {
+      relocations.computeIfAbsent(change.section(), _ -> new ArrayList<>()).add(change);
+    }
+    this.symbols = new HashMap<>();
+    for (Symbol symbol : cubin.symbols()) {
+      if (symbol.isFunction()) {
+        symbols.computeIfAbsent(symbol.section(), _ -> new ArrayList<>()).add(symbol);
+      }
+    }
     this.attributes = new Attributes(cubin);
   }
 

@@ -128,7 +128,7 @@ final class Opcodes {
   };
 
   private static final BitSet OPERATIONS = new BitSet();
-  private static final Map<Integer, Kind> EXACT = new HashMap<>();
+  private static final Kind[] EXACT = new Kind[1 << 12];
   private static final Map<Integer, String> FORBIDDEN = new HashMap<>();
 
   static {
@@ -146,17 +146,17 @@ final class Opcodes {
     plain(0x355, 0x356, 0x357, 0x941, 0x942, 0x948, 0x91b); // BMOV BSYNC BREAK WARPSYNC
     plain(0x35d, 0x95d, 0x946); // NANOSLEEP YIELD
     plain(0x31c); // B2R, the outcome of a barrier that counts
-    EXACT.put(LDC, Kind.LOAD_CONSTANT);
-    EXACT.put(ULDC, Kind.LOAD_CONSTANT);
-    EXACT.put(LDCU, Kind.LOAD_CONSTANT);
-    EXACT.put(0x947, Kind.BRANCH); // BRA
-    EXACT.put(0x547, Kind.BRANCH); // BRA.U
-    EXACT.put(0x945, Kind.REGION); // BSSY
-    EXACT.put(0x348, Kind.WARP_SYNC); // WARPSYNC with a register
-    EXACT.put(0x944, Kind.CALL_RELATIVE); // CALL.REL
-    EXACT.put(CALL_ABSOLUTE, Kind.CALL_ABSOLUTE); // CALL.ABS
-    EXACT.put(0x950, Kind.RETURN); // RET
-    EXACT.put(BAR_IMMEDIATE, Kind.BARRIER); // BAR with number and threads in the instruction
+    EXACT[LDC] = Kind.LOAD_CONSTANT;
+    EXACT[ULDC] = Kind.LOAD_CONSTANT;
+    EXACT[LDCU] = Kind.LOAD_CONSTANT;
+    EXACT[0x947] = Kind.BRANCH; // BRA
+    EXACT[0x547] = Kind.BRANCH; // BRA.U
+    EXACT[0x945] = Kind.REGION; // BSSY
+    EXACT[0x348] = Kind.WARP_SYNC; // WARPSYNC with a register
+    EXACT[0x944] = Kind.CALL_RELATIVE; // CALL.REL
+    EXACT[CALL_ABSOLUTE] = Kind.CALL_ABSOLUTE; // CALL.ABS
+    EXACT[0x950] = Kind.RETURN; // RET
+    EXACT[BAR_IMMEDIATE] = Kind.BARRIER; // BAR with number and threads in the instruction
     forbid("EXIT", 0x94d);
     forbid("BPT", 0x95c, 0x35c);
     forbid("KILL", 0x95b);
@@ -172,24 +172,25 @@ final class Opcodes {
 
   private static void plain(int... opcodes) {
     for (int opcode : opcodes) {
-      EXACT.put(opcode, Kind.PLAIN);
+      EXACT[opcode] = Kind.PLAIN;
     }
   }
 
   private static void forbid(String name, int... opcodes) {
     for (int opcode : opcodes) {
-      EXACT.put(opcode, Kind.FORBIDDEN);
+      EXACT[opcode] = Kind.FORBIDDEN;
       FORBIDDEN.put(opcode, name);
     }
   }
 
   /** What to check of {@code instruction}; {@link Kind#FORBIDDEN} for what is not known. */
   static Kind kind(Instruction instruction) {
-    Kind exact = EXACT.get(instruction.opcode());
+    int opcode = instruction.opcode();
+    Kind exact = EXACT[opcode];
     if (exact != null) {
       return exact;
     }
-    boolean hasForm = instruction.opcode() >>> 9 != 0;
+    boolean hasForm = opcode >>> 9 != 0;
     return hasForm && OPERATIONS.get(instruction.operation()) ? Kind.ARITHMETIC : Kind.FORBIDDEN;
   }
 

@@ -1,8 +1,8 @@
 package io.gpuos.inject;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * The relocations that code of operators has, and what each writes. Names and bit fields are those
@@ -40,6 +40,7 @@ enum RelocationType {
   }
 
   private static final int CALL_BITS = 47;
+  private static final List<RelocationType> ALL = List.of(values());
 
   private final int code;
   private final Place place;
@@ -51,7 +52,12 @@ enum RelocationType {
 
   /** The type of number {@code code}, if it is one of these. */
   static Optional<RelocationType> of(int code) {
-    return Stream.of(values()).filter(type -> type.code == code).findFirst();
+    for (RelocationType type : ALL) {
+      if (type.code == code) {
+        return Optional.of(type);
+      }
+    }
+    return Optional.empty();
   }
 
   Place place() {

@@ -11,14 +11,15 @@ import java.util.List;
  * @param inputs types of the inputs, of shapes that stand for others
  * @param result type that the definition gives for them
  * @param stored type of the output that the result is converted to
+ * @param linear whether it is elementwise and all operands lie one element behind the other
  */
-public record Variant(List<TensorType> inputs, DType result, DType stored) {
+public record Variant(List<TensorType> inputs, DType result, DType stored, boolean linear) {
   public Variant {
     inputs = List.copyOf(inputs);
   }
 
   @Override
   public String toString() {
-    return inputs + " to " + stored;
+    return inputs + " to " + stored + (linear ? ", linear" : "");
   }
 }

@@ -88,13 +88,28 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction, Ker
   /** Writes node {@code node} to OUTPUT operand {@code operand}; both have the same type. */
   record Store(int operand, int node) {}
 
-  /** One value per element of the space, stored to each output. */
-  record Elementwise(List<Operand> operands, List<Node> nodes, List<Store> stores)
+  /**
+   * One value per element of the space, stored to each output.
+   *
+   * @param linear runs over linear spaces only, where all operands lie one element behind the
+   *     other: machine code without a way for strides is a third of the size and of the work
+   */
+  record Elementwise(List<Operand> operands, List<Node> nodes, List<Store> stores, boolean linear)
       implements Kernel {
     public Elementwise {
       operands = List.copyOf(operands);
       nodes = List.copyOf(nodes);
       stores = List.copyOf(stores);
+    }
+
+    /** A kernel for every space. */
+    public Elementwise(List<Operand> operands, List<Node> nodes, List<Store> stores) {
+      this(operands, nodes, stores, false);
+    }
+
+    /** The same for linear spaces only, or for all. */
+    public Elementwise forLinear(boolean only) {
+      return only == linear ? this : new Elementwise(operands, nodes, stores, only);
     }
   }
 

@@ -13,6 +13,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.UnaryOperator;
 
 /**
@@ -36,6 +37,9 @@ public final class CompileService implements AutoCloseable {
   private final ConcurrentHashMap<CompileRequest, CompletableFuture<byte[]>> underWay =
       new ConcurrentHashMap<>();
 
+  /** Held for reading by who writes to the cache; for writing by who waits for all of them. */
+  private final ReentrantReadWriteLock writing = new ReentrantReadWriteLock();
+
   private final LongAdder hits = new LongAdder();
   private final LongAdder misses = new LongAdder();
   private final LongAdder shared = new LongAdder();
@@ -51,6 +55,11 @@ public final class CompileService implements AutoCloseable {
      * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
      */
     String version();
+
+    /** {@link #version}, if it can be told without loading the compiler. */
+    default Optional<String> knownVersion() {
+      return Optional.of(version());
+    }
 
     /**
      * Makes the code, and waits for it.
@@ -137,6 +146,19 @@ public final class CompileService implements AutoCloseable {
     return mine.thenApply(byte[]::clone);
   }
 
+  /**
+   * The code of {@code request} if it is on disk: read on the calling thread, in well below a
+   * millisecond. Never waits for the compiler, not even for its version.
+   */
+  public Optional<byte[]> cached(CompileRequest request) {
+    Optional<byte[]> code =
+        compiler.knownVersion().flatMap(v -> cache.get(request.key(v, environment)));
+    if (code.isPresent()) {
+      hits.increment();
+    }
+    return code;
+  }
+
   /** Starts to make what {@link #compile} will be asked for soon; an error shows then. */
   public void prepare(CompileRequest request) {
     CompletableFuture<byte[]> _ = compile(request);
@@ -172,38 +194,54 @@ public final class CompileService implements AutoCloseable {
   }
 
   private void complete(CompletableFuture<byte[]> future, CompileRequest request) {
-    // No longer under way before anybody sees the end: who asks after that starts afresh, and is
-    // answered from disk, or may succeed where this one failed.
     try {
-      byte[] code = load(request);
-      underWay.remove(request, future);
-      future.complete(code);
+      CacheKey key = request.key(compiler.version(), environment);
+      Optional<byte[]> cached = cache.get(key);
+      if (cached.isPresent()) {
+        hits.increment();
+        underWay.remove(request, future);
+        future.complete(cached.get());
+      } else {
+        finish(future, request, compiled(request));
+      }
     } catch (Throwable e) {
-      // An error too must reach whoever waits; the thread has nobody else to tell.
+      // An error too must reach whoever waits; the thread has nobody else to tell. No longer under
+      // way before anybody sees it: who asks after that starts afresh, and may succeed.
       failures.increment();
       underWay.remove(request, future);
       future.completeExceptionally(e);
     }
   }
 
-  private byte[] load(CompileRequest request) {
-    CacheKey key = request.key(compiler.version(), environment);
-    Optional<byte[]> cached = cache.get(key);
-    if (cached.isPresent()) {
-      hits.increment();
-      return cached.get();
-    }
+  private byte[] compiled(CompileRequest request) {
     misses.increment();
     long start = System.nanoTime();
-    byte[] code;
     try {
-      code = compiler.compile(request);
+      return compiler.compile(request);
     } finally {
       compileNanos.add(System.nanoTime() - start);
     }
-    // The version may have been an old one, remembered until the compiler was loaded just now.
-    cache.put(request.key(compiler.version(), environment), code);
-    return code;
+  }
+
+  /**
+   * Hands the code on before it is written to disk, which takes milliseconds. Under way until it is
+   * there, so that nobody compiles it again in between.
+   */
+  private void finish(CompletableFuture<byte[]> future, CompileRequest request, byte[] code) {
+    future.complete(code);
+    writing.readLock().lock();
+    try {
+      // The version may have been an old one, remembered until the compiler was loaded just now.
+      cache.put(request.key(compiler.version(), environment), code);
+    } finally {
+      underWay.remove(request, future);
+      writing.readLock().unlock();
+    }
+  }
+
+  /** Whether nothing is being compiled, or written to disk. */
+  boolean isIdle() {
+    return underWay.isEmpty();
   }
 
   /** What the service has done so far; the numbers may be of slightly different moments. */
@@ -226,6 +264,9 @@ public final class CompileService implements AutoCloseable {
     threads.shutdown();
     threads.getQueue().clear();
     List.copyOf(underWay.values()).forEach(future -> future.completeExceptionally(closed()));
+    // What is being written is for the next process.
+    writing.writeLock().lock();
+    writing.writeLock().unlock();
   }
 
   private static ClosedException closed() {

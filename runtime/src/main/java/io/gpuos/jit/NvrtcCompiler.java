@@ -1,6 +1,7 @@
 package io.gpuos.jit;
 
 import io.gpuos.driver.Nvrtc;
+import java.util.Optional;
 
 /**
  * NVRTC as the service's compiler, loaded when something has to be compiled. Until then its version
@@ -12,16 +13,22 @@ final class NvrtcCompiler implements CompileService.Compiler {
 
   @Override
   public String version() {
+    Optional<String> known = knownVersion();
+    if (known.isPresent()) {
+      return known.get();
+    }
+    load();
+    return version;
+  }
+
+  @Override
+  public Optional<String> knownVersion() {
     String known = version;
     if (known == null) {
       known = KnownCompiler.read().map(KnownCompiler::version).orElse(null);
-      if (known == null) {
-        load();
-        return version;
-      }
       version = known;
     }
-    return known;
+    return Optional.ofNullable(known);
   }
 
   @Override

@@ -24,6 +24,11 @@ public final class Completions {
   private static final long SHORTEST_SLEEP_NANOS = 20_000;
   private static final long LONGEST_SLEEP_NANOS = 1_000_000;
 
+  /**
+   * A sleep may last this part of the wait so far, so that no wait ends much later than its task.
+   */
+  private static final int WAITED_PER_SLEEP = 32;
+
   private final RingMemory memory;
   private final Lease lease;
   private volatile DeviceFaultException fault;
@@ -121,7 +126,7 @@ public final class Completions {
 
   private boolean awaitPatiently(long sequence, long deadlineNanos, Sleep sleep)
       throws InterruptedException {
-    long nanos = SHORTEST_SLEEP_NANOS;
+    long start = System.nanoTime();
     for (int rounds = 0; !isComplete(sequence); rounds++) {
       throwIfFailed();
       if (closed) {
@@ -130,14 +135,16 @@ public final class Completions {
                 .formatted(Long.toUnsignedString(sequence)));
       }
       lease.wake();
-      if (System.nanoTime() - deadlineNanos > 0) {
+      long now = System.nanoTime();
+      if (now - deadlineNanos > 0) {
         return isComplete(sequence);
       }
       if (rounds < YIELDS) {
         Thread.yield();
       } else {
-        sleep.nap(this, nanos);
-        nanos = Math.min(2 * nanos, LONGEST_SLEEP_NANOS);
+        long waited = now - start;
+        sleep.nap(
+            this, Math.clamp(waited / WAITED_PER_SLEEP, SHORTEST_SLEEP_NANOS, LONGEST_SLEEP_NANOS));
       }
     }
     return true;

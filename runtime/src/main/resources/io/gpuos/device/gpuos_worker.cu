@@ -91,27 +91,34 @@ __device__ __forceinline__ bool is_record(u32 word, u64 sequence, u32 lane) {
   return stamp == sequence && __all_sync(~0u, matches);
 }
 
-// Whether every task from `far` to `near` sequences before `sequence` is complete.
-__device__ __forceinline__ bool is_complete(const Context& c, u64 sequence, u32 after, u32 lane) {
-  bool complete = true;
-  for (u32 distance = (after & 0xffff) + lane; distance <= after >> 16; distance += 32) {
-    const u64 earlier = sequence - distance;
-    const u64 stamp = load_relaxed(&c.completed[earlier & c.mask]);
-    complete &= static_cast<i64>(stamp - earlier) >= 0;
-  }
-  return __all_sync(~0u, complete);
-}
-
-// Waits for the tasks named by `after` (far << 16 | near; 0: none). A worker must not hold on here
-// when it is asked to leave: the task it waits for may be claimed by a worker that has left. Lanes
-// decide together: each has read the stop word for itself.
+// Waits for the tasks named by `after` (far << 16 | near; 0: none): the oldest 32 first, then the
+// next, each looked at until it is complete and not again. A worker must not hold on here when it is
+// asked to leave: the task it waits for may be claimed by a worker that has left. Lanes decide
+// together: each has read the stop word for itself.
 __device__ __forceinline__ Verdict wait_for(const Context& c, u64 sequence, u32 after, u32 lane) {
-  while (after != 0 && !is_complete(c, sequence, after, lane)) {
+  if (after == 0) {
+    return RUN;
+  }
+  const u64 newest = sequence - (after & 0xffff);
+  u64 oldest = sequence - (after >> 16);
+  for (;;) {
+    const u64 earlier = oldest + lane;
+    const u64 stamp = load_relaxed(&c.completed[earlier & c.mask]);
+    const u64 reported = load_relaxed(&c.state->reported);  // in flight with the stamp
+    const bool complete = static_cast<i64>(earlier - newest) > 0 ||
+                          static_cast<i64>(stamp - earlier) >= 0;
+    if (__all_sync(~0u, complete)) {
+      oldest += 32;
+    }
+    // The word may be of different age in different lanes.
+    const bool all = static_cast<i64>(__shfl_sync(~0u, reported, 0) - newest) >= 0;
+    if (all || static_cast<i64>(oldest - newest) > 0) {
+      return RUN;
+    }
     if (__any_sync(~0u, c.stop_mode(load_relaxed(&c.state->stop)) != STOP_NONE)) {
       return LEAVE;
     }
   }
-  return RUN;
 }
 
 // Sleeps while nothing happens and the claimed slot is far from the front, so that idle workers do

@@ -33,7 +33,7 @@ class NamedOperatorTest {
   private static final Variant I32 = variant(DType.I32);
 
   private static Variant variant(DType type) {
-    return new Variant(List.of(TensorType.of(type, 1)), type, type);
+    return new Variant(List.of(TensorType.of(type, 1)), type, type, false);
   }
 
   /** A body whose kernels say who they are. */

@@ -82,6 +82,18 @@ class CompileServiceTest {
     return request.source().getBytes(StandardCharsets.UTF_8);
   }
 
+  /** Code is handed on before it is on disk. */
+  private static void compileAndStore(CompileService service, String source) {
+    service.compile(request(source)).join();
+    awaitIdle(service);
+  }
+
+  private static void awaitIdle(CompileService service) {
+    while (!service.isIdle()) {
+      Thread.onSpinWait();
+    }
+  }
+
   @Test
   void shouldCompileEqualRequestsOnce() {
     try (CompileService service = service(cache())) {
@@ -108,8 +120,8 @@ class CompileServiceTest {
   void shouldAnswerFromDiskLater() {
     gate.countDown();
     try (CompileService service = service(cache())) {
-      service.compile(request("x")).join();
-      service.compile(request("x")).join();
+      compileAndStore(service, "x");
+      compileAndStore(service, "x");
       assertEquals(1, service.counters().hits());
     }
     try (CompileService service = service(cache())) {
@@ -118,7 +130,7 @@ class CompileServiceTest {
     }
     version = "2";
     try (CompileService service = service(cache())) {
-      service.compile(request("x")).join();
+      compileAndStore(service, "x");
       assertEquals(2, compiled.get());
     }
   }
@@ -127,7 +139,7 @@ class CompileServiceTest {
   void shouldCompileAgainWhenTheEntryIsDamaged() throws Exception {
     gate.countDown();
     try (CompileService service = service(cache())) {
-      service.compile(request("x")).join();
+      compileAndStore(service, "x");
       try (Stream<Path> files = Files.list(temp.resolve("cache/cubin"))) {
         Path file = files.findFirst().orElseThrow();
         byte[] bytes = Files.readAllBytes(file);
@@ -137,7 +149,7 @@ class CompileServiceTest {
       assertArrayEquals("x".getBytes(StandardCharsets.UTF_8), service.compile(request("x")).join());
       assertEquals(2, compiled.get());
       assertEquals(1, service.cache().status().damaged());
-      service.compile(request("x")).join();
+      compileAndStore(service, "x");
       assertEquals(2, compiled.get());
     }
   }
@@ -146,8 +158,8 @@ class CompileServiceTest {
   void shouldWorkWithoutADisk() {
     gate.countDown();
     try (CompileService service = service(noCache())) {
-      service.compile(request("x")).join();
-      service.compile(request("x")).join();
+      compileAndStore(service, "x");
+      compileAndStore(service, "x");
       assertEquals(2, service.counters().misses());
     }
   }
@@ -230,6 +242,7 @@ class CompileServiceTest {
     try (var service = new CompileService(new NvrtcCompiler(), List.of(), cache())) {
       byte[] cubin = service.compile(request).join();
       assertEquals("\u007fELF", new String(cubin, 0, 4, StandardCharsets.ISO_8859_1));
+      awaitIdle(service);
       assertArrayEquals(cubin, service.compile(request).join());
       assertEquals(1, service.counters().hits());
       var broken = new CompileRequest("int f() { return x; }", Map.of(), List.of(), "sm_90");

@@ -2,10 +2,17 @@ package io.gpuos.cli.bench;
 
 import java.util.List;
 
-/** What {@code gpuos bench inject} measured. Every sample is kept. */
+/**
+ * What {@code gpuos bench inject} measured. Every sample is kept.
+ *
+ * @param fresh bringing operators in for the first time in this process, by code that the JVM
+ *     mostly interprets
+ * @param fed the same after several rounds, each in a runtime of its own
+ */
 public record InjectReport(
     Environment environment,
     List<Goal> goals,
+    Fed fresh,
     Fed fed,
     Throughput throughput,
     FirstUse firstUse,
@@ -35,9 +42,10 @@ public record InjectReport(
       double[] prepareUs) {}
 
   /**
-   * Tasks completed in windows of 10 ms, undisturbed and while operators are published and rolled
-   * back.
+   * Tasks completed in windows of 10 ms, undisturbed and while operators are brought in, published
+   * and rolled back.
    *
+   * @param changes of which half bring new code in and publish it, half roll back
    * @param undisturbed median, tasks a window
    * @param undisturbedLeast the slowest window without disturbance
    * @param least the slowest window with

@@ -59,7 +59,8 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
     return table;
   }
 
-  synchronized int install(Kernel kernel) {
+  synchronized int install(Kernel asked) {
+    Kernel kernel = general(asked);
     Integer known = numbers.get(kernel);
     if (known != null) {
       return known;
@@ -69,8 +70,14 @@ final class CpuOperators implements OperatorTable.Aliases<CpuOperators.Installed
     return number;
   }
 
+  /** Bytecode knows linear operands when it meets them, so there is no need for two classes. */
+  private static Kernel general(Kernel kernel) {
+    return kernel instanceof Kernel.Elementwise elementwise ? elementwise.forLinear(false) : kernel;
+  }
+
   /** Makes code of a kernel, which no task runs yet. */
-  static Installed compile(Kernel kernel) {
+  static Installed compile(Kernel asked) {
+    Kernel kernel = general(asked);
     return new Installed(
         kernel,
         JvmGenerator.compile(kernel),

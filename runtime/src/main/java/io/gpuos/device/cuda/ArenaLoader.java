@@ -64,6 +64,11 @@ final class ArenaLoader implements CodeLoader, CodeMemory {
   }
 
   @Override
+  public boolean immediate() {
+    return true;
+  }
+
+  @Override
   public InjectionStatus status(String reason) {
     CodeArena.Usage usage = arena.usage();
     return new InjectionStatus(

@@ -22,6 +22,9 @@ interface CodeLoader extends AutoCloseable {
    */
   Code.Function load(String source, byte[] cubin);
 
+  /** Whether loading is a matter of microseconds, and no task waits for it. */
+  boolean immediate();
+
   /**
    * How it does that.
    *

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -39,12 +40,6 @@ final class CudaOperators implements AutoCloseable {
           "--relocatable-device-code=true",
           "--fmad=false",
           "--device-as-default-execution-space");
-
-  /**
-   * How long a new operator waits for its code, which may be in the cache, before it is
-   * interpreted.
-   */
-  private static final long CACHED_WAIT_NANOS = 1_000_000;
 
   private final CudaContext context;
   private final CompileService compiler;
@@ -72,7 +67,8 @@ final class CudaOperators implements AutoCloseable {
     this.table = table;
     this.interpreter =
         new Interpreter(
-            context, bringIn(DeviceSources.interpreter()).whenComplete(this::tellIfMissing));
+            context,
+            compileAndBringIn(DeviceSources.interpreter()).whenComplete(this::tellIfMissing));
   }
 
   /** What is compiled for the worker kernel. */
@@ -124,7 +120,7 @@ final class CudaOperators implements AutoCloseable {
 
   private int introduce(Kernel kernel) {
     CompletableFuture<Code> code = compiled(kernel);
-    if (!isDoneSoon(code)) {
+    if (!code.isDone()) {
       Optional<Code> interpreted = interpreter.code(kernel);
       if (interpreted.isPresent()) {
         int number = table.add(KernelName.of(kernel), interpreted.get(), "interpreted");
@@ -143,20 +139,6 @@ final class CudaOperators implements AutoCloseable {
   /** How operators came in lately. */
   Injections injections() {
     return injections;
-  }
-
-  private static boolean isDoneSoon(CompletableFuture<Code> code) {
-    try {
-      code.get(CACHED_WAIT_NANOS, TimeUnit.NANOSECONDS);
-      return true;
-    } catch (TimeoutException _) {
-      return false;
-    } catch (ExecutionException _) {
-      return true;
-    } catch (InterruptedException _) {
-      Thread.currentThread().interrupt();
-      return false;
-    }
   }
 
   private void publishWhenReady(int number, CompletableFuture<Code> code) {
@@ -211,9 +193,12 @@ final class CudaOperators implements AutoCloseable {
   }
 
   private CompletableFuture<Code> compiled(Kernel kernel) {
-    CompletableFuture<Code> code =
-        codes.computeIfAbsent(
-            kernel, _ -> bringIn(CudaGenerator.render(kernel)).thenApply(Code::of));
+    CompletableFuture<Code> mine = new CompletableFuture<>();
+    CompletableFuture<Code> code = codes.putIfAbsent(kernel, mine);
+    if (code == null) {
+      code = mine;
+      settle(mine, () -> bringIn(CudaGenerator.render(kernel)));
+    }
     if (code.isCompletedExceptionally()) {
       // Who asks after this tries again.
       codes.remove(kernel, code);
@@ -221,8 +206,42 @@ final class CudaOperators implements AutoCloseable {
     return code;
   }
 
-  /** Compiles, and brings the code in on the compiler's thread. */
+  private static void settle(
+      CompletableFuture<Code> code, Supplier<CompletableFuture<Code.Function>> begin) {
+    try {
+      begin
+          .get()
+          .whenComplete(
+              (function, failure) -> {
+                if (failure == null) {
+                  code.complete(Code.of(function));
+                } else {
+                  Throwable cause =
+                      failure instanceof CompletionException ? failure.getCause() : failure;
+                  code.completeExceptionally(cause);
+                }
+              });
+    } catch (Throwable failure) {
+      code.completeExceptionally(failure);
+    }
+  }
+
+  /**
+   * Code from the cache is brought in by the calling thread, which takes less than to interpret;
+   * the rest by the compiler's.
+   */
   private CompletableFuture<Code.Function> bringIn(String source) {
+    if (loader.immediate()) {
+      Optional<byte[]> cached = compiler.cached(loader.request(source, architecture));
+      if (cached.isPresent()) {
+        return CompletableFuture.completedFuture(
+            context.withCurrent(() -> timed(source, cached.get())));
+      }
+    }
+    return compileAndBringIn(source);
+  }
+
+  private CompletableFuture<Code.Function> compileAndBringIn(String source) {
     return compiler
         .compile(loader.request(source, architecture))
         .thenApply(cubin -> context.withCurrent(() -> timed(source, cubin)));

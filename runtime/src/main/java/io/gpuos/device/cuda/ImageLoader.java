@@ -154,6 +154,11 @@ final class ImageLoader implements CodeLoader {
   }
 
   @Override
+  public boolean immediate() {
+    return false;
+  }
+
+  @Override
   public InjectionStatus status(String reason) {
     return new InjectionStatus(
         false,
