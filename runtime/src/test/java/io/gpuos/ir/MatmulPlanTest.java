@@ -153,6 +153,9 @@ class MatmulPlanTest {
         List.of("matmul(x0, x1): f32", "relu(x0): f32"),
         kernels(plan("t = matmul(a, b); t, relu(t)", square, square)));
     assertEquals(
+        List.of("matmul(x0, x1): f32", "relu(x0), exp(x0): f32, f32"),
+        kernels(plan("t = matmul(a, b); relu(t), exp(t)", square, square)));
+    assertEquals(
         List.of("relu(matmul(x0, x1)): f32", "sum(x0): f32"),
         kernels(plan("sum(relu(matmul(a, b)))", square, square)));
   }
