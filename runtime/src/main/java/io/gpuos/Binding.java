@@ -14,6 +14,7 @@ import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Reducer;
 import io.gpuos.ir.TensorType;
+import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
@@ -63,7 +64,7 @@ final class Binding {
     boolean readsBesideWrites(Source input, Source output) {
       return switch (kernel) {
         case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _ -> true;
+        case Kernel.Reduction _, Kernel.Contraction _ -> true;
         case Kernel.Rows rows -> {
           int written = operands.indexOf(output);
           yield IntStream.range(0, operands.size())
@@ -279,14 +280,16 @@ final class Binding {
       int operator,
       int maxTiles) {
     Kernel kernel = step.kernel();
+    long positions =
+        kernel instanceof Kernel.Contraction ? ContractionSpace.blocks(space) : space.count();
     boolean linear = isLinear(kernel, space);
     SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     return new Step(
         operator,
         linear,
         number,
-        space.count(),
-        tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
+        positions,
+        tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
         kernel,
         step.operands(),
         step.squeezed());
@@ -324,7 +327,7 @@ final class Binding {
         throw new ShapeException(
             String.format(
                 Locale.ROOT,
-                "too many results of a reduction: results=%d, expected=at most %d; reduce in parts",
+                "too many results or blocks: count=%d, expected=at most %d; compute in parts",
                 positions,
                 0xffffffffL));
       }
@@ -336,7 +339,7 @@ final class Binding {
   /** Whether the step counts the elements that it folds. */
   private static boolean ordered(ExpressionPlan.Step step) {
     return switch (step.kernel()) {
-      case Kernel.Elementwise _ -> false;
+      case Kernel.Elementwise _, Kernel.Contraction _ -> false;
       case Kernel.Reduction reduction -> counts(reduction.reducer());
       case Kernel.Rows rows ->
           rows.nodes().stream()
@@ -351,6 +354,9 @@ final class Binding {
   private static IterationSpace space(
       ExpressionPlan.Step step, List<Layout> layouts, boolean ordered) {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
+    if (step.kernel() instanceof Kernel.Contraction) {
+      return ContractionSpace.of(layouts);
+    }
     if (!step.kernel().folds()) {
       return IterationSpace.elementwise(shape, layouts);
     }

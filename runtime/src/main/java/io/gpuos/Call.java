@@ -189,8 +189,8 @@ public final class Call implements AutoCloseable {
   }
 
   /**
-   * Whether input {@code input} is read by a reduction, or a step, that comes with or after the
-   * write.
+   * Whether input {@code input} is read by a reduction or a matrix product, or a step, that comes
+   * with or after the write.
    */
   private static boolean readsAfterWrite(Binding binding, int output, int input) {
     boolean written = false;

@@ -2,6 +2,7 @@ package io.gpuos.cli;
 
 import io.gpuos.cli.text.Table;
 import io.gpuos.ir.Composite;
+import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionParser;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Parameter;
@@ -27,6 +28,7 @@ final class OpsCommand implements Callable<Integer> {
 
   private static final String REDUCTIONS = "Reductions";
   private static final String COMPOSITES = "Normalisations";
+  private static final String PRODUCTS = "Matrix products";
   private static final String CONVERSION = "Conversion";
 
   /** Where each group begins in the order of the table. */
@@ -107,6 +109,16 @@ final class OpsCommand implements Callable<Integer> {
             "any type -> dtype",
             "x as an element of that type; integers wrap, floating to integer is cut off, to the end of"
                 + " i64 or i32 if out of range"));
+    operations.add(
+        new Operation(
+            Expr.MatMul.NAME,
+            PRODUCTS,
+            Expr.MatMul.SIGNATURE,
+            Optional.empty(),
+            List.of(),
+            List.of(new Argument("a", Optional.empty()), new Argument("b", Optional.empty())),
+            "one type, no bool -> that type",
+            "sums of a's rows times b's columns, batches before them broadcast; as torch.matmul"));
     return operations;
   }
 

@@ -31,6 +31,7 @@ class OpsCommandTest {
       assertLine(result, composite.signature(), composite.definition());
     }
     assertLine(result, "cast(x, dtype)", "");
+    assertLine(result, "matmul(a, b)", "sums");
     assertLine(result, "floor_divide(a, b)", "(also a // b)");
     assertTrue(result.out().lines().allMatch(line -> line.length() <= 150), "wide lines");
   }
@@ -58,7 +59,7 @@ class OpsCommandTest {
     List<String> expected =
         Stream.of(
                 Stream.of(Function.values()).map(Function::functionName),
-                Stream.of("cast"),
+                Stream.of("cast", "matmul"),
                 Stream.of(Reducer.values()).map(Reducer::functionName),
                 Stream.of(Composite.values()).map(Composite::functionName))
             .flatMap(all -> all)

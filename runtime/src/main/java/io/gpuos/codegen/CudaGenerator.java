@@ -43,6 +43,7 @@ public final class CudaGenerator {
           case Kernel.Elementwise _ -> "elementwise";
           case Kernel.Reduction _ -> "reduce";
           case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
+          case Kernel.Contraction _ -> "matmul";
         };
     line("#include \"gpuos_" + form + ".cuh\"");
     line("");
@@ -91,6 +92,12 @@ public final class CudaGenerator {
         line("    return v" + reduction.value() + ";");
       }
       case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
+      case Kernel.Contraction contraction -> {
+        line("  static __device__ __forceinline__ void apply(const E& e) {");
+        nodes();
+        int output = contraction.operands().size() - 1;
+        line("    gpuos::set<" + output + ">(e, v" + contraction.value() + ");");
+      }
     }
     line("  }");
     line("};");

@@ -37,6 +37,12 @@ public final class JvmGenerator {
         yield new ReductionKernel(reduction, chunk, plan.temporaries(), split.fold());
       }
       case Kernel.Rows rows -> RowsKernel.of(rows);
+      case Kernel.Contraction contraction -> {
+        Kernel.Elementwise epilogue = ContractionKernel.epilogue(contraction);
+        LoopPlan plan = LoopPlan.of(epilogue);
+        Chunk chunk = ChunkGenerator.generate(epilogue, plan);
+        yield new ContractionKernel(contraction, chunk, plan.temporaries());
+      }
     };
   }
 

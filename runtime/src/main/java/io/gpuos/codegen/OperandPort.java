@@ -93,6 +93,40 @@ final class OperandPort {
     }
   }
 
+  /**
+   * Stages a block of the last two kept dimensions, row-major; {@code position} is its first one.
+   */
+  void loadGrid(
+      long[] operands,
+      IterationSpace space,
+      long position,
+      int rows,
+      int columns,
+      CpuScratch scratch) {
+    grid(space, position, rows, columns, scratch);
+    staging.load(scratch, operand, operands[operand]);
+  }
+
+  /** Writes a staged block; the counterpart of {@link #loadGrid}. */
+  void storeGrid(
+      long[] operands,
+      IterationSpace space,
+      long position,
+      int rows,
+      int columns,
+      CpuScratch scratch) {
+    grid(space, position, rows, columns, scratch);
+    staging.storeRuns(scratch, operand, operands[operand], rows * columns);
+  }
+
+  private void grid(
+      IterationSpace space, long position, int rows, int columns, CpuScratch scratch) {
+    int across = space.kept() - 1;
+    long rowStep = rows == 1 ? 0 : space.stride(operand, across - 1);
+    long columnStep = columns == 1 ? 0 : space.stride(operand, across);
+    scratch.walk.grid(space.offset(operand, position), rows, rowStep, columns, columnStep);
+  }
+
   /** Whether the operand's offset is a multiple of the position. */
   private boolean isUniform(IterationSpace space, int dims) {
     for (int d = dims - 1; d > 0; d--) {

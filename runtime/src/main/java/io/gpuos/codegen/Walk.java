@@ -97,6 +97,23 @@ final class Walk {
     }
   }
 
+  /**
+   * Sets {@code rows} runs of {@code columns} elements each, from {@code origin} on.
+   *
+   * @param rowStep from one run to the next
+   * @param columnStep from one element of a run to the next
+   */
+  void grid(long origin, int rows, long rowStep, int columns, long columnStep) {
+    stride = columnStep;
+    innerLength = columns;
+    firstLength = columns;
+    total = rows * columns;
+    runs = rows;
+    for (int r = 0; r < rows; r++) {
+      starts[r] = origin + r * rowStep;
+    }
+  }
+
   /** Sets the odometer to the index of dimensions {@code [from, to)}; returns the offset there. */
   private long begin(IterationSpace space, int operand, int from, int to) {
     long offset = 0;

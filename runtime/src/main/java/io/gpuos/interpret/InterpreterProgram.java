@@ -24,8 +24,8 @@ public final class InterpreterProgram implements Encoding {
 
   /**
    * Encodes a kernel. All functions, types and conversions can be interpreted; what cannot is a
-   * reduction, a kernel with more values at a time than a thread has cells for, and one of more
-   * instructions than fit the scratch memory.
+   * reduction or a matrix product, a kernel with more values at a time than a thread has cells for,
+   * and one of more instructions than fit the scratch memory.
    */
   public static Encoding encode(Kernel kernel) {
     return switch (kernel) {
@@ -36,6 +36,8 @@ public final class InterpreterProgram implements Encoding {
       case Kernel.Elementwise elementwise -> Encoder.encode(elementwise);
       case Kernel.Reduction _, Kernel.Rows _ ->
           new NotInterpretable("kernel is a reduction, expected=elementwise");
+      case Kernel.Contraction _ ->
+          new NotInterpretable("kernel is a matrix product, expected=elementwise");
     };
   }
 

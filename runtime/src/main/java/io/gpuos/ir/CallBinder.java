@@ -38,6 +38,7 @@ final class CallBinder {
 
   private static final String CAST = "cast";
   private static final List<Parameter> CAST_PARAMETERS = Parameter.parseList("x, dtype");
+  private static final List<Parameter> PRODUCT_PARAMETERS = Parameter.parseList("a, b");
 
   /** Keywords that PyTorch users write for a parameter of a reduction. */
   private static final Map<String, String> REDUCTION_KEYWORDS =
@@ -82,6 +83,9 @@ final class CallBinder {
     if (name.equals(CAST)) {
       return binder.cast(actuals);
     }
+    if (name.equals(Expr.MatMul.NAME)) {
+      return binder.product(actuals);
+    }
     throw binder.error(
         "unknown function", "name=" + name, "a function that 'gpuos ops' lists" + closest(name));
   }
@@ -93,7 +97,10 @@ final class CallBinder {
     Stream<String> reducers = Stream.of(Reducer.values()).map(Reducer::functionName);
     Stream<String> composites = Stream.of(Composite.values()).map(Composite::functionName);
     return Suggestions.closest(
-        name, Stream.of(functions, reducers, composites, Stream.of(CAST)).flatMap(s -> s).toList());
+        name,
+        Stream.of(functions, reducers, composites, Stream.of(CAST, Expr.MatMul.NAME))
+            .flatMap(s -> s)
+            .toList());
   }
 
   private Expr function(Function function, List<Actual> actuals) {
@@ -269,6 +276,14 @@ final class CallBinder {
       }
     }
     throw mismatch(type, "dtype", "one of " + TypeNames.all());
+  }
+
+  private Expr product(List<Actual> actuals) {
+    Map<String, Actual> given =
+        assign(PRODUCT_PARAMETERS, actuals, Map.of("input", "a", "other", "b"));
+    return new Expr.MatMul(
+        expr(PRODUCT_PARAMETERS.getFirst(), given.get("a")),
+        expr(PRODUCT_PARAMETERS.getLast(), given.get("b")));
   }
 
   private static Expr number(String text) {

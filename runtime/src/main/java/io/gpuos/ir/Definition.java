@@ -41,6 +41,9 @@ public final class Definition {
             name, "expression=" + expression, "no reduction, or one as the last operation");
       }
     }
+    if (nodes.stream().anyMatch(Expr.MatMul.class::isInstance)) {
+      throw notOneKernel(name, "expression=" + expression, "no matrix product");
+    }
     List<String> inputs = List.copyOf(Expr.inputNames(List.of(expression)));
     if (inputs.size() > Kernel.MAX_INPUTS) {
       throw notOneKernel(
@@ -164,6 +167,8 @@ public final class Definition {
           case Kernel.Reduction(_, _, var reducer, int value, double parameter) ->
               new Kernel.Reduction(operands, nodes, reducer, value, parameter);
           case Kernel.Rows _ -> throw new IllegalArgumentException("step=" + step);
+          case Kernel.Contraction _ ->
+              throw new IllegalStateException("not refused: kernel=" + step.kernel());
         };
     return new ExpressionPlan.Step(kernel, sources, step.shape(), step.axes());
   }

@@ -176,6 +176,35 @@ public sealed interface Expr {
     }
   }
 
+  /**
+   * The matrix product, by the rules of {@code torch.matmul}: the last axis of {@code left} is
+   * summed with the last but one of {@code right}, or with its only one; axes before the last two
+   * broadcast; an argument of one axis is a row on the left and a column on the right, and that
+   * axis is not in the result.
+   */
+  record MatMul(Expr left, Expr right) implements Expr {
+    /** What the language calls it. */
+    public static final String NAME = "matmul";
+
+    /** Its signature in the language. */
+    public static final String SIGNATURE = "matmul(a, b)";
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof MatMul product && ExprGraph.equal(this, product);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
   /** The tensor of that name. */
   static Expr input(String name) {
     return new Input(name);
@@ -236,6 +265,11 @@ public sealed interface Expr {
 
   default Expr neg() {
     return new Call(Function.NEG, List.of(this));
+  }
+
+  /** The matrix product of this and {@code other}; see {@link MatMul}. */
+  default Expr matmul(Expr other) {
+    return new MatMul(this, other);
   }
 
   default Expr to(DType type) {

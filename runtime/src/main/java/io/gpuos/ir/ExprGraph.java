@@ -26,6 +26,7 @@ final class ExprGraph {
       case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
+      case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
     };
   }
 
@@ -86,6 +87,7 @@ final class ExprGraph {
           case Expr.Call(var function, _) -> "call " + function;
           case Expr.Foreign(var function, _) -> function;
           case Expr.Cast(var type, _) -> "cast " + type;
+          case Expr.MatMul _ -> "matmul";
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->
               "reduce %s %s %s %s".formatted(reducer, axes, keepdim, parameter);
         };

@@ -91,6 +91,7 @@ final class ExprPrinter {
       case Expr.Cast(var type, var argument) ->
           "cast(%s, %s)".formatted(text(argument, height - 1), TypeNames.shortName(type));
       case Expr.Reduce reduce -> reduction(reduce, height);
+      case Expr.MatMul product -> function(Expr.MatMul.NAME, ExprGraph.arguments(product), height);
       case Expr.Call call -> call(call, height);
       case Expr.Foreign foreign -> function(foreign.function().name(), foreign.arguments(), height);
     };
@@ -150,7 +151,13 @@ final class ExprPrinter {
       case Expr.Call call when !isNegatedLiteral(call) ->
           call.function().operator().map(Function.Operator::precedence).orElse(ATOM);
       case Expr.Literal literal when literal.toString().startsWith("-") -> UNARY;
-      case Expr.Input _, Expr.Literal _, Expr.Cast _, Expr.Reduce _, Expr.Foreign _, Expr.Call _ ->
+      case Expr.Input _,
+          Expr.Literal _,
+          Expr.Cast _,
+          Expr.Reduce _,
+          Expr.MatMul _,
+          Expr.Foreign _,
+          Expr.Call _ ->
           ATOM;
     };
   }

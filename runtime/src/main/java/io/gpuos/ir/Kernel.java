@@ -17,7 +17,8 @@ import java.util.Set;
  * 1. A node of type F16 or BF16 is <em>not</em> rounded to that precision, except by {@link
  * Node.Convert} and by a store.
  */
-public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction, Kernel.Rows {
+public sealed interface Kernel
+    permits Kernel.Elementwise, Kernel.Reduction, Kernel.Rows, Kernel.Contraction {
 
   int MAX_INPUTS = 8;
   int MAX_OPERANDS = 10;
@@ -182,6 +183,25 @@ public sealed interface Kernel permits Kernel.Elementwise, Kernel.Reduction, Ker
     /** Whether a store has one element a row. */
     public boolean isPerRow(Store store) {
       return perRow.contains(store.operand());
+    }
+  }
+
+  /**
+   * A matrix product, and what is computed of each of its elements. The first two operands are the
+   * factors: INPUTs of one type, any but BOOL. In {@code nodes} a {@link Node.Load} of operand
+   * {@value #PRODUCT} is an element of the product, in the factors' type; operand 1 is not loaded.
+   * Node {@code value} is written to the last operand, the only OUTPUT.
+   *
+   * <p>Products are summed in {@code double} for F64, in {@code float} for the other floating types
+   * (a half type is rounded once, by the store), and for integers modulo 2^64, cut to their width.
+   */
+  record Contraction(List<Operand> operands, List<Node> nodes, int value) implements Kernel {
+    /** The operand whose number stands for the product. */
+    public static final int PRODUCT = 0;
+
+    public Contraction {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
     }
   }
 }

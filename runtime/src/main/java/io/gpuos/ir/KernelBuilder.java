@@ -25,10 +25,19 @@ final class KernelBuilder {
   /** The kernel's node for each node of the graph. */
   private final Map<Integer, Integer> translated = new HashMap<>();
 
-  private KernelBuilder(TypedGraph graph, Region region) {
+  private KernelBuilder(TypedGraph graph) {
     this.graph = graph;
+  }
+
+  private KernelBuilder(TypedGraph graph, Region region) {
+    this(graph);
+    translate(region);
+  }
+
+  private void translate(Region region) {
     for (int node : region.nodes()) {
-      translated.put(node, add(region.sources().contains(node) ? load(node) : compute(node)));
+      translated.computeIfAbsent(
+          node, _ -> add(region.sources().contains(node) ? load(node) : compute(node)));
     }
   }
 
@@ -54,6 +63,21 @@ final class KernelBuilder {
         fold.reducer(),
         builder.translated.get(value),
         fold.parameter());
+  }
+
+  /**
+   * A kernel that computes {@code value} of the product that is a source of the region, or is the
+   * value itself.
+   */
+  static Kernel contraction(TypedGraph graph, Region region, int product, int value) {
+    KernelBuilder builder = new KernelBuilder(graph);
+    DType type = graph.node(product).type();
+    Operand factor = new Operand(Role.INPUT, type);
+    builder.operands.addAll(List.of(factor, factor));
+    builder.translated.put(product, builder.add(new Node.Load(Kernel.Contraction.PRODUCT, type)));
+    builder.translate(region);
+    builder.operands.add(new Operand(Role.OUTPUT, graph.node(value).type()));
+    return new Kernel.Contraction(builder.operands, builder.nodes, builder.translated.get(value));
   }
 
   private int add(Node node) {
@@ -85,7 +109,7 @@ final class KernelBuilder {
       case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
       case Operation.Fold(Reducer reducer, _, double parameter) ->
           new Node.Fold(reducer, typed.type(), arguments.getFirst(), parameter);
-      case Operation.Input _ ->
+      case Operation.Input _, Operation.Contract _ ->
           throw new IllegalStateException("not computed in a kernel: node=" + typed);
     };
   }

@@ -45,6 +45,7 @@ public final class KernelName {
       case Kernel.Rows rows -> results(rows.stores());
       case Kernel.Reduction reduction ->
           "%s(%s)".formatted(reduction.reducer().functionName(), node(reduction.value(), HEIGHT));
+      case Kernel.Contraction contraction -> node(contraction.value(), HEIGHT);
     };
   }
 
@@ -57,6 +58,9 @@ public final class KernelName {
 
   private String node(int number, int height) {
     return switch (kernel.nodes().get(number)) {
+      case Node.Load(int operand, _)
+          when operand == Kernel.Contraction.PRODUCT && kernel instanceof Kernel.Contraction ->
+          "matmul(x0, x1)";
       case Node.Load(int operand, _) ->
           (kernel.operands().get(operand).role() == Role.SCALAR ? "s" : "x") + operand;
       case Node.Constant(var type, long bits) -> Scalars.text(type, bits);

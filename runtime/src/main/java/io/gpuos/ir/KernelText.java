@@ -33,6 +33,7 @@ public final class KernelText {
           case Kernel.Elementwise _ -> "elementwise";
           case Kernel.Reduction _ -> "reduction";
           case Kernel.Rows _ -> "rows";
+          case Kernel.Contraction _ -> "contraction";
         });
     text.append(
         IntStream.range(0, kernel.operands().size())
@@ -55,6 +56,13 @@ public final class KernelText {
                   reduction.reducer().functionName(),
                   reduction.value(),
                   reduction.parameter()));
+      case Kernel.Contraction contraction ->
+          text.append(
+              String.format(
+                  Locale.ROOT,
+                  "store %d = %%%d\n",
+                  contraction.operands().size() - 1,
+                  contraction.value()));
     }
     return text.toString();
   }

@@ -9,8 +9,10 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedSet;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -21,10 +23,10 @@ import java.util.stream.Stream;
  * Cuts a typed graph into kernels.
  *
  * <p>First it chooses what has to lie in memory: outputs, results of reductions, and <em>cuts</em>,
- * arguments of nodes that would otherwise need more operands or nodes than a kernel has. {@link
- * RowPlanner} finds which of these are computed together row by row. Then it goes through them in
- * topological order and emits a step for each; elementwise values of one shape share a step while
- * they fit and do not wait for each other.
+ * arguments of nodes that would otherwise need more operands or nodes than a kernel has, and
+ * factors of matrix products. {@link RowPlanner} finds which of these are computed together row by
+ * row. Then it goes through them in topological order and emits a step for each; elementwise values
+ * of one shape share a step while they fit and do not wait for each other.
  *
  * <p>Invariant: a group of values that is not emitted yet depends on emitted values only.
  */
@@ -36,6 +38,7 @@ final class Planner {
   private final TypedGraph graph;
   private final List<Integer> outputs;
   private final Set<Integer> cuts = new HashSet<>();
+  private final Map<Integer, Integer> fused = new HashMap<>();
   private final Map<Integer, Source> stored = new HashMap<>();
   private final Map<List<Long>, Group> pending = new LinkedHashMap<>();
   private final List<TensorType> temporaries = new ArrayList<>();
@@ -48,9 +51,11 @@ final class Planner {
 
   ExpressionPlan plan(List<TensorType> inputs) {
     List<Integer> reachable = reachable();
+    storeFactors(reachable);
     cutUntilAllFit(reachable);
+    fuseProducts(reachable);
     SortedSet<Integer> values = values(reachable);
-    RowPlanner rows = new RowPlanner(graph, values, outputs, this::mustBeRead);
+    RowPlanner rows = new RowPlanner(graph, values, outputs, this::mustBeRead, this::isProduct);
     rows.plan().forEach(this::emit);
     flush(List.copyOf(pending.values()));
     return new ExpressionPlan(
@@ -134,6 +139,70 @@ final class Planner {
     return bySources ? region.sources().size() : region.nodes().size();
   }
 
+  /** Factors of matrix products are read as they are, so those that are computed go to memory. */
+  private void storeFactors(List<Integer> reachable) {
+    for (int node : reachable) {
+      if (graph.node(node).operation() instanceof Operation.Contract) {
+        graph.node(node).arguments().stream()
+            .filter(factor -> graph.node(factor).elementwise())
+            .forEach(cuts::add);
+      }
+    }
+  }
+
+  /**
+   * Finds for each matrix product the value that its kernel computes in its place: the first of the
+   * product's shape that lies in memory and that everything else needs instead of the product.
+   */
+  private void fuseProducts(List<Integer> reachable) {
+    TreeSet<Integer> roots = new TreeSet<>(outputs);
+    roots.addAll(cuts);
+    for (int node : reachable) {
+      if (graph.node(node).folds()) {
+        roots.addAll(graph.node(node).arguments());
+      }
+    }
+    for (int node : reachable) {
+      if (graph.node(node).operation() instanceof Operation.Contract) {
+        fuse(node, roots);
+      }
+    }
+  }
+
+  private void fuse(int product, TreeSet<Integer> roots) {
+    List<Integer> users = roots.stream().filter(root -> reads(root, product)).toList();
+    if (users.isEmpty()) {
+      return;
+    }
+    int first = users.getFirst();
+    Region region = epilogue(first);
+    boolean possible =
+        graph.node(first).elementwise()
+            && graph.node(first).shape().equals(graph.node(product).shape())
+            && !fused.containsKey(first)
+            && region.nodes().size() <= ExpressionPlan.MAX_NODES
+            && region.sources().size() < Kernel.MAX_INPUTS;
+    if (!possible) {
+      return;
+    }
+    boolean added = cuts.add(first);
+    if (users.stream().skip(1).noneMatch(root -> reads(root, product))) {
+      fused.put(first, product);
+    } else if (added) {
+      cuts.remove(first);
+    }
+  }
+
+  private boolean reads(int root, int product) {
+    return epilogue(root).sources().contains(product);
+  }
+
+  /** What a kernel computes for {@code root} from values in memory. */
+  private Region epilogue(int root) {
+    boolean computed = graph.node(root).elementwise();
+    return Region.of(graph, List.of(root), node -> mustBeRead(node) && !(computed && node == root));
+  }
+
   /** The region of roots, which are themselves computed unless they lie in memory. */
   private Region region(List<Integer> roots, IntPredicate isSource) {
     Set<Integer> computed = new HashSet<>(roots);
@@ -148,9 +217,7 @@ final class Planner {
   /** Whether no kernel may compute the node in passing. */
   private boolean mustBeRead(int node) {
     Operation operation = graph.node(node).operation();
-    return operation instanceof Operation.Input
-        || operation instanceof Operation.Fold
-        || cuts.contains(node);
+    return operation instanceof Operation.Input || graph.node(node).folds() || cuts.contains(node);
   }
 
   /** Whether the node's value lies in memory, or will when its group is emitted. */
@@ -167,7 +234,8 @@ final class Planner {
   private SortedSet<Integer> values(List<Integer> reachable) {
     SortedSet<Integer> values = new TreeSet<>(outputs);
     for (int node : reachable) {
-      if (graph.node(node).operation() instanceof Operation.Fold || cuts.contains(node)) {
+      boolean folded = graph.node(node).folds() && !fused.containsValue(node);
+      if (folded || cuts.contains(node)) {
         values.add(node);
       }
     }
@@ -199,12 +267,19 @@ final class Planner {
   }
 
   private void emit(int node, Source target) {
-    boolean fold = graph.node(node).operation() instanceof Operation.Fold;
-    if (fold && !stored.containsKey(node)) {
+    Operation operation = graph.node(node).operation();
+    if (isProduct(node) && !stored.containsKey(node)) {
+      emitProduct(fused.getOrDefault(node, node), node, target);
+    } else if (operation instanceof Operation.Fold && !stored.containsKey(node)) {
       emitReduction(node, target);
     } else {
       addToGroup(node, target);
     }
+  }
+
+  /** Whether the node is computed by the kernel of a matrix product. */
+  private boolean isProduct(int node) {
+    return graph.node(node).operation() instanceof Operation.Contract || fused.containsKey(node);
   }
 
   private void emitRows(RowPlanner.Rows rows, List<Integer> members) {
@@ -234,6 +309,27 @@ final class Planner {
     steps.add(
         new Step(
             kernel, operands(region, List.of(target)), graph.node(value).shape(), fold.axes()));
+    stored.put(node, target);
+  }
+
+  /** A step for the value {@code node} of a product, which may be the product itself. */
+  private void emitProduct(int product, int node, Source target) {
+    Region region = epilogue(node);
+    List<Integer> factors = graph.node(product).arguments();
+    SequencedSet<Integer> read = new LinkedHashSet<>(region.sources());
+    read.remove(product);
+    SequencedSet<Integer> needed = new LinkedHashSet<>(factors);
+    needed.addAll(read);
+    flushSources(needed);
+    List<Source> operands = new ArrayList<>();
+    factors.forEach(factor -> operands.add(stored.get(factor)));
+    read.forEach(source -> operands.add(stored.get(source)));
+    operands.add(target);
+    List<Long> shape = new ArrayList<>(graph.node(product).shape());
+    List<Integer> axes = List.of(shape.size());
+    shape.add(graph.node(factors.getFirst()).shape().getLast());
+    Kernel kernel = KernelBuilder.contraction(graph, region, product, node);
+    steps.add(new Step(kernel, operands, shape, axes));
     stored.put(node, target);
   }
 

@@ -57,6 +57,7 @@ final class RowPlanner {
   private final TypedGraph graph;
   private final SortedSet<Integer> values;
   private final Set<Integer> outputs;
+  private final IntPredicate alone;
 
   /** Values that each value reads, where every value but itself lies in memory. */
   private final Map<Integer, Set<Integer>> reads = new HashMap<>();
@@ -68,10 +69,16 @@ final class RowPlanner {
 
   /**
    * @param mustBeRead which nodes no kernel without rows may compute in passing
+   * @param alone which values have a step of their own in any case
    */
   RowPlanner(
-      TypedGraph graph, SortedSet<Integer> values, List<Integer> outputs, IntPredicate mustBeRead) {
+      TypedGraph graph,
+      SortedSet<Integer> values,
+      List<Integer> outputs,
+      IntPredicate mustBeRead,
+      IntPredicate alone) {
     this.graph = graph;
+    this.alone = alone;
     this.values = values;
     this.outputs = Set.copyOf(outputs);
     for (int value : values) {
@@ -147,7 +154,7 @@ final class RowPlanner {
   }
 
   private void place(int value) {
-    Map<RowDomain, List<Cluster>> candidates = candidates(value);
+    Map<RowDomain, List<Cluster>> candidates = alone.test(value) ? Map.of() : candidates(value);
     for (Map.Entry<RowDomain, List<Cluster>> entry : candidates.entrySet()) {
       RowDomain domain = entry.getKey();
       List<Cluster> clusters = entry.getValue();
@@ -160,11 +167,11 @@ final class RowPlanner {
         }
       }
     }
-    SortedSet<Integer> alone = new TreeSet<>(Set.of(value));
+    SortedSet<Integer> single = new TreeSet<>(Set.of(value));
     clusterOf.put(
         value,
         new Cluster(
-            isFold(value) ? rows(RowDomain.of(graph, value), alone) : Optional.empty(), alone));
+            isFold(value) ? rows(RowDomain.of(graph, value), single) : Optional.empty(), single));
   }
 
   private Optional<Rows> rows(RowDomain domain, SortedSet<Integer> members) {

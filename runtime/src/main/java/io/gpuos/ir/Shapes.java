@@ -103,6 +103,52 @@ final class Shapes {
     return rank == 0 ? List.of() : List.copyOf(ascending);
   }
 
+  /**
+   * The shape of a matrix product, as {@code torch.matmul} has it.
+   *
+   * @param describe the factors with their shapes, for the message
+   * @throws ShapeException if a factor has no axis, the sizes that are summed over differ, the axes
+   *     before the last two do not broadcast, or there is no room for one axis more
+   */
+  static List<Long> product(List<Long> left, List<Long> right, Supplier<String> describe) {
+    if (left.isEmpty() || right.isEmpty()) {
+      throw new ShapeException(
+          "factor without dimensions: " + describe.get() + ", expected=at least one each; a * b");
+    }
+    long inner = right.get(Math.max(0, right.size() - 2));
+    if (left.getLast() != inner) {
+      throw new ShapeException(
+          String.format(
+              Locale.ROOT,
+              "sizes to be summed differ: %s, expected=the last of a, %d, as the %s of b, %d",
+              describe.get(),
+              left.getLast(),
+              right.size() == 1 ? "only one" : "last but one",
+              inner));
+    }
+    List<Long> result = new ArrayList<>(broadcast(List.of(outer(left), outer(right)), describe));
+    if (left.size() > 1) {
+      result.add(left.get(left.size() - 2));
+    }
+    if (right.size() > 1) {
+      result.add(right.getLast());
+    }
+    if (result.size() >= io.gpuos.layout.Shapes.MAX_RANK) {
+      throw new ShapeException(
+          String.format(
+              Locale.ROOT,
+              "too many dimensions: %s, expected=a product of at most %d",
+              describe.get(),
+              io.gpuos.layout.Shapes.MAX_RANK - 1));
+    }
+    return result;
+  }
+
+  /** The axes before the last two. */
+  private static List<Long> outer(List<Long> shape) {
+    return shape.subList(0, Math.max(0, shape.size() - 2));
+  }
+
   /** The shape that is left when {@code axes} are folded. */
   static List<Long> fold(List<Long> shape, List<Integer> axes, boolean keepdim) {
     List<Long> result = new ArrayList<>();

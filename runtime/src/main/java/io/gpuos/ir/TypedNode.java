@@ -32,6 +32,14 @@ record TypedNode(
 
     /** A reduction over {@code axes} of the argument's shape, ascending. */
     record Fold(Reducer reducer, List<Integer> axes, double parameter) implements Operation {}
+
+    /** The matrix product of two arguments of one type. */
+    record Contract() implements Operation {}
+  }
+
+  /** Whether a step of its own computes it, from values that lie in memory or go in with it. */
+  boolean folds() {
+    return operation instanceof Operation.Fold || operation instanceof Operation.Contract;
   }
 
   /** An elementwise operation, as against a source or a reduction. */

@@ -69,6 +69,7 @@ final class Typer {
       case Expr.Literal(DType type, long bits) -> graph.constant(type, bits, true);
       case Expr.Cast(DType type, _) -> graph.cast(arguments.getFirst(), type);
       case Expr.Reduce reduce -> reduce(reduce, arguments.getFirst());
+      case Expr.MatMul product -> product(product, arguments);
       case Expr.Call call -> call(call, arguments);
       case Expr.Foreign foreign -> foreign(foreign, arguments);
     };
@@ -115,6 +116,32 @@ final class Typer {
             Shapes.fold(shape, axes, reduce.keepdim()),
             List.of(value),
             false));
+  }
+
+  /** The factors keep their types: as in PyTorch nothing is promoted. */
+  private int product(Expr.MatMul product, List<Integer> arguments) {
+    List<Integer> factors = arguments.stream().map(graph::tensor).toList();
+    List<Expr> named = ExprGraph.arguments(product);
+    List<TypedNode> nodes = graph.nodes(factors);
+    List<Long> shape =
+        Shapes.product(
+            nodes.getFirst().shape(),
+            nodes.getLast().shape(),
+            () -> "function=" + Expr.MatMul.NAME + ", " + shapes(named, nodes));
+    DType type = nodes.getFirst().type();
+    if (type != nodes.getLast().type()) {
+      throw noMeaning(
+          Expr.MatMul.NAME,
+          named,
+          nodes,
+          "factors of one type, as cast(..., %s)".formatted(TypeNames.shortName(type)));
+    }
+    if (type == DType.BOOL) {
+      throw noMeaning(
+          Expr.MatMul.NAME, named, nodes, "integers or floating types, as cast(x, i32)");
+    }
+    Shapes.checkSize(shape, type);
+    return graph.add(new TypedNode(new Operation.Contract(), type, shape, factors, false));
   }
 
   private int call(Expr.Call call, List<Integer> arguments) {

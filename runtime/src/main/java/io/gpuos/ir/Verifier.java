@@ -37,6 +37,7 @@ public final class Verifier {
       case Kernel.Elementwise elementwise -> verifyStores(elementwise.stores());
       case Kernel.Reduction reduction -> verifyReduction(reduction);
       case Kernel.Rows rows -> verifyRows(rows);
+      case Kernel.Contraction contraction -> verifyContraction(contraction);
     }
   }
 
@@ -154,6 +155,23 @@ public final class Verifier {
       boolean fits = !rows.isPerRow(store) || perRow[store.node()];
       check(fits, "elements stored to a row's output", "store", store);
     }
+  }
+
+  private void verifyContraction(Kernel.Contraction contraction) {
+    List<Operand> operands = contraction.operands();
+    check(count(Role.OUTPUT) == 1, "product with several outputs", "operands", operands);
+    boolean factors =
+        count(Role.INPUT) >= 2
+            && operand(0).type() == operand(1).type()
+            && operand(0).type() != DType.BOOL;
+    check(factors, "no two factors of one type", "operands", operands);
+    boolean loaded =
+        contraction.nodes().stream().anyMatch(n -> n instanceof Node.Load(int k, _) && k == 1);
+    check(!loaded, "load of a factor", "nodes", contraction.nodes());
+    boolean node = contraction.value() >= 0 && contraction.value() < contraction.nodes().size();
+    check(node, "store of no node", "value", contraction.value());
+    boolean typed = operands.getLast().type() == type(contraction.value());
+    check(typed, "store in another type", "value", contraction.value());
   }
 
   private Operand operand(int index) {

@@ -15,9 +15,10 @@
  *       {@link io.gpuos.ir.TypeRule}), makes every conversion a node, and computes what consists of
  *       literals only. Equal parts become one node.
  *   <li>{@code Planner} cuts the graph into steps: elementwise work is fused into the reduction
- *       that consumes it, values of one shape share a kernel, and whatever exceeds the limits of a
- *       kernel goes through temporaries. {@code RowPlanner} finds folds over the same rows, and
- *       what follows from them, which become one {@link io.gpuos.ir.Kernel.Rows}.
+ *       that consumes it and into the matrix product that it consumes, values of one shape share a
+ *       kernel, and whatever exceeds the limits of a kernel goes through temporaries. {@code
+ *       RowPlanner} finds folds over the same rows, and what follows from them, which become one
+ *       {@link io.gpuos.ir.Kernel.Rows}.
  *   <li>{@link io.gpuos.ir.Kernel} is the contract with the code generators; {@link
  *       io.gpuos.ir.Verifier} checks every one, {@link io.gpuos.ir.KernelText} writes it down.
  * </ol>

@@ -257,13 +257,15 @@ public final class Invocation {
       return this;
     }
 
-    /** The operator is a reduction: tiles may start at any position. Before {@link #tile}. */
+    /**
+     * The operator is no elementwise one: tiles may start at any position. Before {@link #tile}.
+     */
     public Builder reduction() {
       positionsPerFirst = TaskRecord.POSITIONS_PER_FIRST_OF_REDUCTION;
       return this;
     }
 
-    /** Positions in one tile: a multiple of 256, or any number for a reduction. */
+    /** Positions in one tile: a multiple of 256, or any number for a reduction or a product. */
     public Builder tile(long tilePositions) {
       if (tilePositions <= 0
           || tilePositions > MAX_TILE

@@ -123,7 +123,14 @@ class DeviceCodeCompileTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"gpuos_ptx", "gpuos_types", "gpuos_math", "gpuos_operands"})
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldCompileMatrixProducts(String architecture) {
+    compileAll(DeviceProducts.all(), architecture);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"gpuos_ptx", "gpuos_types", "gpuos_math", "gpuos_operands", "gpuos_matmul"})
   void shouldCompileEachHeaderByItself(String header) {
     compile(header, "#include \"" + header + ".cuh\"\n", "sm_90");
   }

@@ -24,6 +24,7 @@ abstract class DeviceConformance
     implements FunctionConformance,
         ExpressionConformance,
         RowConformance,
+        MatmulConformance,
         OrderingConformance,
         ThreadConformance,
         ErrorConformance,

@@ -94,6 +94,7 @@ final class Shrinker {
       case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
+      case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
     };
   }
 
@@ -103,6 +104,7 @@ final class Shrinker {
       case Expr.Call call -> new Expr.Call(call.function(), arguments);
       case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
+      case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
       case Expr.Reduce(var reducer, _, var axes, var keepdim, var parameter) ->
           new Expr.Reduce(reducer, arguments.getFirst(), axes, keepdim, parameter);
     };

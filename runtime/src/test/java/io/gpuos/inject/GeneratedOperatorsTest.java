@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.codegen.DeviceKernels;
+import io.gpuos.codegen.DeviceProducts;
 import io.gpuos.ir.Kernel;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -28,13 +29,24 @@ class GeneratedOperatorsTest {
 
   /** Those with helpers out of line, tables, literals in constant banks, shuffles and stack. */
   private static final Set<String> ALWAYS =
-      Set.of("pow_f64", "hypot_f64", "lgamma_f64", "div_f32", "floor_divide_i64", "std_f64");
+      Set.of(
+          "pow_f64",
+          "hypot_f64",
+          "lgamma_f64",
+          "div_f32",
+          "floor_divide_i64",
+          "std_f64",
+          "linear_relu_f32",
+          "matmul_f64",
+          "linear_relu_bf16",
+          "matmul_i64");
 
   private static Map<String, Kernel> kernels() {
     Map<String, Kernel> kernels = new LinkedHashMap<>(DeviceKernels.functions());
     kernels.putAll(DeviceKernels.conversions());
     kernels.putAll(DeviceKernels.composites());
     kernels.putAll(DeviceKernels.reductions());
+    kernels.putAll(DeviceProducts.all());
     return kernels;
   }
 

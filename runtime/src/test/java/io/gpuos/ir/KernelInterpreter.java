@@ -81,6 +81,8 @@ final class KernelInterpreter {
                   ? interpreter.firstOfRows(all, step.axes(), target)
                   : new OracleTensor(all.dtype(), target, all.doubles(), all.longs());
             }
+            case Kernel.Contraction _ ->
+                throw new IllegalArgumentException("not interpreted: " + step.kernel());
           };
       if (memory.put(targets.get(i), result) != null) {
         throw new AssertionError("written twice: " + targets.get(i));

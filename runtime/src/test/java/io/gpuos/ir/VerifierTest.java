@@ -30,6 +30,10 @@ class VerifierTest {
     return new Kernel.Elementwise(operands, nodes, List.of(stores));
   }
 
+  private static Kernel contraction(List<Operand> operands, List<Node> nodes, int value) {
+    return new Kernel.Contraction(operands, nodes, value);
+  }
+
   private static Node apply(Function function, DType type, Integer... arguments) {
     return new Node.Apply(function, type, List.of(arguments));
   }
@@ -127,6 +131,20 @@ class VerifierTest {
         Arguments.of(
             "parameter without meaning", reduction(Reducer.NORM, DType.F32, DType.F32, Double.NaN)),
         Arguments.of("parameter without meaning", reduction(Reducer.SUM, DType.F32, DType.F32, 1)),
+        Arguments.of("no two factors", contraction(List.of(IN, OUT), List.of(LOAD), 0)),
+        Arguments.of(
+            "no two factors",
+            contraction(List.of(IN, new Operand(Role.INPUT, DType.F64), OUT), List.of(LOAD), 0)),
+        Arguments.of(
+            "product with several outputs",
+            contraction(List.of(IN, IN, OUT, OUT), List.of(LOAD), 0)),
+        Arguments.of(
+            "load of a factor",
+            contraction(List.of(IN, IN, OUT), List.of(new Node.Load(1, DType.F32)), 0)),
+        Arguments.of("store of no node", contraction(List.of(IN, IN, OUT), List.of(LOAD), 1)),
+        Arguments.of(
+            "store in another type",
+            contraction(List.of(IN, IN, new Operand(Role.OUTPUT, DType.F64)), List.of(LOAD), 0)),
         Arguments.of(
             "reduction of no node", new Kernel.Reduction(plain, List.of(LOAD), Reducer.SUM, 1, 0)),
         Arguments.of(

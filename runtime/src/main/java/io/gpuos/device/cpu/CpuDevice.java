@@ -10,6 +10,7 @@ import io.gpuos.error.ClosedException;
 import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
+import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
@@ -169,6 +170,9 @@ public final class CpuDevice implements ComputeDevice {
     if (kernel.folds()) {
       long perResult = Math.max(1, space.reducedCount());
       return Math.max(1, TILE_POSITIONS / perResult);
+    }
+    if (kernel instanceof Kernel.Contraction) {
+      return Math.max(1, TILE_POSITIONS / ContractionSpace.products(space));
     }
     return TILE_POSITIONS;
   }

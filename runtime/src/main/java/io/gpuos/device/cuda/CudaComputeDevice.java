@@ -22,6 +22,7 @@ import io.gpuos.inject.OperatorTable;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileService;
+import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
@@ -50,6 +51,9 @@ public final class CudaComputeDevice implements ComputeDevice {
    * operation faster; from 64 KiB to 1 MiB the fewest were the best on an H100.
    */
   private static final long MOST_TILE_BYTES = 1 << 20;
+
+  /** Multiplications that are worth a task of their own: about a microsecond. */
+  private static final long LEAST_PRODUCTS = 1 << 18;
 
   /** Elements to fold in one tile of a reduction at least. */
   private static final long LEAST_REDUCED = 16 << 10;
@@ -370,6 +374,9 @@ public final class CudaComputeDevice implements ComputeDevice {
     int widest = 1;
     for (Kernel.Operand operand : source.operands()) {
       widest = Math.max(widest, operand.type().bytes());
+    }
+    if (source instanceof Kernel.Contraction) {
+      return Math.max(1, LEAST_PRODUCTS / ContractionSpace.products(space));
     }
     long perWorker = Math.ceilDiv(space.count(), (long) workers);
     if (source.folds()) {

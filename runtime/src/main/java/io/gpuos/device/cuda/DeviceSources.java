@@ -25,7 +25,8 @@ public final class DeviceSources {
     "gpuos_reduce.cuh",
     "gpuos_rows.cuh",
     "gpuos_cells.cuh",
-    "gpuos_interpret.cuh"
+    "gpuos_interpret.cuh",
+    "gpuos_matmul.cuh"
   };
 
   private DeviceSources() {}

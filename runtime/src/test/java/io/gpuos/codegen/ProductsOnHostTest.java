@@ -1,0 +1,76 @@
+package io.gpuos.codegen;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.gpuos.device.cuda.DeviceSources;
+import io.gpuos.layout.DType;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * Runs the device code of matrix products without a GPU, as {@link DeviceOnHostTest} does, in every
+ * way a block is computed. Skipped where there is no {@code g++}.
+ */
+class ProductsOnHostTest {
+
+  private static final Path CHECKS = Path.of("../bench/device").toAbsolutePath().normalize();
+
+  @ParameterizedTest
+  @EnumSource(names = {"F64", "F32", "F16", "I64", "I8", "U8"})
+  void shouldComputeEveryBlock(DType type, @TempDir Path folder)
+      throws IOException, InterruptedException {
+    assumeTrue(
+        Stream.of(System.getenv("PATH").split(":"))
+            .anyMatch(path -> Files.isExecutable(Path.of(path, "g++"))),
+        "no g++ to make device code host code with");
+    for (Map.Entry<String, String> header : DeviceSources.headers().entrySet()) {
+      if (!header.getKey().equals("gpuos_ptx.cuh")) {
+        Files.writeString(folder.resolve(header.getKey()), header.getValue());
+      }
+    }
+    String source = CudaGenerator.render(DeviceProducts.linearRelu(type));
+    Files.writeString(folder.resolve("check.cpp"), source + "#include \"check_matmul.h\"\n");
+    Path host = CHECKS.resolve("host");
+    String log =
+        run(
+            folder,
+            List.of(
+                "g++",
+                "-std=c++17",
+                "-O1",
+                "-w",
+                "-fno-strict-aliasing",
+                "-ffp-contract=off",
+                "-I.",
+                "-I" + CHECKS,
+                "-I" + host,
+                "-include",
+                "host_device.h",
+                "-include",
+                host.resolve("gpuos_ptx.cuh").toString(),
+                "check.cpp",
+                host.resolve("host_device.cpp").toString(),
+                "-o",
+                "check"));
+    assertEquals("", log);
+    assertEquals("120 passed, 0 failed\n", run(folder, List.of("./check")));
+  }
+
+  private static String run(Path folder, List<String> command)
+      throws IOException, InterruptedException {
+    Process process =
+        new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    process.waitFor();
+    return output;
+  }
+}
