@@ -67,14 +67,13 @@ public final class RecordedFunction implements AutoCloseable {
     runtime.checkTensors("function", arguments);
     List<Integer> same = same(arguments);
     Program program = program(new Key(layouts(arguments), same));
-    Tensor[] distinct = new Tensor[program.inputs().size()];
-    int count = 0;
+    List<Tensor> distinct = new ArrayList<>();
     for (int k = 0; k < arguments.length; k++) {
       if (same.get(k) == k) {
-        distinct[count++] = arguments[k];
+        distinct.add(arguments[k]);
       }
     }
-    return program.submit(distinct);
+    return program.submit(distinct.toArray(Tensor[]::new));
   }
 
   private static List<Layout> layouts(Tensor[] arguments) {

@@ -24,6 +24,7 @@ abstract class DeviceConformance
     implements FunctionConformance,
         ExpressionConformance,
         OrderingConformance,
+        ProgramConformance,
         ThreadConformance,
         ErrorConformance,
         MemoryConformance,
