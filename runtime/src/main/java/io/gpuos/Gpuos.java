@@ -278,7 +278,7 @@ public final class Gpuos implements AutoCloseable {
    */
   public RecordedFunction function(
       BiFunction<Recording, List<SymbolicTensor>, List<SymbolicTensor>> body) {
-    return new RecordedFunction(this, body, RecordedFunction.DEFAULT_PROGRAMS);
+    return new RecordedFunction(this, body);
   }
 
   private void checkOperands(Operator operator, Tensor[] inputs) {

@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 
 /**
  * A function of tensors that records a {@link Program} for each combination of types, shapes,
@@ -35,6 +36,7 @@ public final class RecordedFunction implements AutoCloseable {
   private final Gpuos runtime;
   private final BiFunction<Recording, List<SymbolicTensor>, List<SymbolicTensor>> body;
   private final int maxPrograms;
+  private final Consumer<String> log;
   private final LinkedHashMap<Key, Program> programs = new LinkedHashMap<>(16, 0.75f, true);
   private int recordings;
   private int inARow;
@@ -42,12 +44,22 @@ public final class RecordedFunction implements AutoCloseable {
   private boolean closed;
 
   RecordedFunction(
+      Gpuos runtime, BiFunction<Recording, List<SymbolicTensor>, List<SymbolicTensor>> body) {
+    this(runtime, body, DEFAULT_PROGRAMS, line -> LOG.log(System.Logger.Level.WARNING, line));
+  }
+
+  /**
+   * @param log where the warning goes
+   */
+  RecordedFunction(
       Gpuos runtime,
       BiFunction<Recording, List<SymbolicTensor>, List<SymbolicTensor>> body,
-      int maxPrograms) {
+      int maxPrograms,
+      Consumer<String> log) {
     this.runtime = runtime;
     this.body = body;
     this.maxPrograms = maxPrograms;
+    this.log = log;
   }
 
   /** Computes the function into new tensors and waits for it. */
@@ -124,8 +136,7 @@ public final class RecordedFunction implements AutoCloseable {
     inARow++;
     if (inARow > MANY_RECORDINGS && !warned) {
       warned = true;
-      LOG.log(
-          System.Logger.Level.WARNING,
+      log.accept(
           String.format(
               Locale.ROOT,
               "function keeps recording: in_a_row=%d, programs=%d, expected=few types, shapes and strides; call it with fewer combinations, or use Gpuos.submit",
