@@ -50,7 +50,6 @@ final class Binding {
       SpaceNumber space,
       long positions,
       long tilePositions,
-      int workers,
       Kernel kernel,
       List<Source> operands) {}
 
@@ -263,7 +262,6 @@ final class Binding {
         number,
         space.count(),
         tilePositions(device.tilePositions(kernel, space), kernel, space.count(), maxTiles),
-        device.workers(),
         kernel,
         step.operands());
   }

@@ -31,7 +31,7 @@ final class Operands {
     if (step.kernel() instanceof Kernel.Reduction) {
       builder.reduction();
     }
-    builder.tile(step.tilePositions()).workers(step.workers());
+    builder.tile(step.tilePositions());
     if (!step.linear()) {
       builder.space(step.space().value(), step.space());
     }

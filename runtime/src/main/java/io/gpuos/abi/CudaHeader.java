@@ -10,7 +10,7 @@ import java.util.Locale;
 public final class CudaHeader {
 
   /** Changes whenever a record changes; part of every cache key. */
-  public static final int ABI_VERSION = 4;
+  public static final int ABI_VERSION = 3;
 
   /** Name under which the device sources include the header. */
   public static final String NAME = "gpuos_abi.cuh";
@@ -51,7 +51,6 @@ public final class CudaHeader {
     constant(out, "ABI_VERSION", ABI_VERSION + "u");
     constant(out, "SCRATCH_BYTES", Integer.toString(SCRATCH_BYTES));
     constant(out, "FLAG_LINEAR", TaskRecord.FLAG_LINEAR + "u");
-    constant(out, "FLAG_MORE", TaskRecord.FLAG_MORE + "u");
     constant(out, "SECTORS_SHIFT", Integer.toString(TaskRecord.SECTORS_SHIFT));
     constant(out, "POSITIONS_PER_FIRST", TaskRecord.POSITIONS_PER_FIRST + "ull");
     constant(out, "SPACES_PER_PAGE", LaunchRecord.SPACES_PER_PAGE + "u");

@@ -21,12 +21,6 @@ public final class TaskRecord {
   /** The space is linear: operand addresses point at the tile's first element. */
   public static final int FLAG_LINEAR = 1;
 
-  /**
-   * More tiles of the same operation follow than there are workers: whoever takes this one may
-   * claim another before it is done, and so have its record by then. Advice; nothing depends on it.
-   */
-  public static final int FLAG_MORE = 2;
-
   /** Bits 28..29 of {@code flags}: number of sectors in use after the first. */
   public static final int SECTORS_SHIFT = 28;
 

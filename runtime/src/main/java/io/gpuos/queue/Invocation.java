@@ -48,7 +48,6 @@ public final class Invocation {
   private boolean everResolved;
   private final long positions;
   private final int tilePositions;
-  private final int workers;
   private final int positionsPerFirst;
   private final boolean linear;
   private final int operandCount;
@@ -71,7 +70,6 @@ public final class Invocation {
     operandCount = builder.operandCount;
     // Without linear, a record addresses tiles by position; operands stay where they are.
     strideBytes = linear ? Arrays.copyOf(builder.strideBytes, operandCount) : new int[operandCount];
-    workers = builder.workers;
     tilePositions = (int) Math.min(builder.tilePositions, Math.max(1, positions));
     tiles = (int) Math.max(1, Math.ceilDiv(positions, (long) tilePositions));
     sectors = linear || tiles == 1 ? TaskRecord.sectors(operandCount) : 3;
@@ -79,7 +77,7 @@ public final class Invocation {
     put(TaskRecord.LOGICAL_OPERATOR, operator);
     put(TaskRecord.SPACE, builder.space);
     put(TaskRecord.COUNT, count(0));
-    put(TaskRecord.FLAGS, (linear ? TaskRecord.FLAG_LINEAR : 0) | more(0));
+    put(TaskRecord.FLAGS, linear ? TaskRecord.FLAG_LINEAR : 0);
     for (int k = 0; k < operandCount; k++) {
       image[TaskRecord.operand(k) / Long.BYTES] = builder.operands[k];
     }
@@ -107,8 +105,7 @@ public final class Invocation {
   /** Makes {@code image}, a copy of {@link #image}, that of tile {@code tile}. */
   void moveTo(int tile, long[] target) {
     int count = TaskRecord.COUNT / Long.BYTES;
-    long flags = image[count] >>> 32 & ~TaskRecord.FLAG_MORE | more(tile);
-    target[count] = flags << 32 | count(tile);
+    target[count] = image[count] & ~0xffffffffL | count(tile);
     if (linear) {
       for (int k = 0; k < operandCount; k++) {
         int word = TaskRecord.operand(k) / Long.BYTES;
@@ -188,11 +185,6 @@ public final class Invocation {
     return (int) Math.min(tilePositions, positions - (long) tile * tilePositions);
   }
 
-  /** The flag that more tiles follow than there are workers, or 0. */
-  private int more(int tile) {
-    return (long) tile + workers < tiles ? TaskRecord.FLAG_MORE : 0;
-  }
-
   /** First position of tile {@code tile}, in the record's unit. */
   int first(int tile) {
     return linear ? 0 : (int) ((long) tile * tilePositions / positionsPerFirst);
@@ -222,7 +214,6 @@ public final class Invocation {
     private Access[] reads = NONE;
     private Access[] writes = NONE;
     private long tilePositions = MAX_TILE;
-    private int workers = Integer.MAX_VALUE;
 
     private Builder(int operator, long positions) {
       this.operator = operator;
@@ -288,12 +279,6 @@ public final class Invocation {
                 MAX_TILE));
       }
       this.tilePositions = tilePositions;
-      return this;
-    }
-
-    /** How many workers share the tiles; without, each tile is taken for itself. */
-    public Builder workers(int count) {
-      workers = count;
       return this;
     }
 

@@ -141,35 +141,17 @@ struct Desk {
   u32 verdict;
 };
 
-// This lane's word of the ring slot of `sequence`, whatever it holds now.
-__device__ __forceinline__ u32 slot_word(const Context& c, u64 sequence, u32 lane) {
-  return load_relaxed_host(reinterpret_cast<const u32*>(&c.ring[sequence & c.mask]) + lane);
-}
-
-// A sequence this worker has claimed. `word` is this lane's word of its slot where that has been
-// read ahead: perhaps before the record was there.
-struct Claim {
-  u64 sequence;
-  bool held;
-  bool read_ahead;
-  u32 word;
-};
-
-// Waits for the record of the claim, copies it to shared memory and resolves its operator. One
+// Waits for the record of `sequence`, copies it to shared memory and resolves its operator. One
 // coalesced 128-byte read both polls and fetches.
-__device__ __forceinline__ Verdict fetch(const Context& c, const Claim& claim, u32 lane,
-                                         Desk* desk) {
-  const u64 sequence = claim.sequence;
-  u32 word = claim.word;
+__device__ __forceinline__ Verdict fetch(const Context& c, u64 sequence, u32 lane, Desk* desk) {
+  const u32* slot = reinterpret_cast<const u32*>(&c.ring[sequence & c.mask]);
+  u32 word;
   bool second_look = false;
   for (u32 polls = 0;; polls++) {
     // All lanes together, so that a sector comes with one read and its words are of one age.
     __syncwarp();
-    // Three independent loads, in flight together: a poll costs one trip to host memory, or only to
-    // the device's own where the record has been read ahead.
-    if (polls > 0 || !claim.read_ahead) {
-      word = slot_word(c, sequence, lane);
-    }
+    // Three independent loads, in flight together: a poll costs one trip to host memory.
+    word = load_relaxed_host(slot + lane);
     const u64 stop = load_relaxed(&c.state->stop);
     const u64 front = load_relaxed(&c.state->fetched);
     const u32 mode = __shfl_sync(~0u, c.stop_mode(stop), 0);
@@ -270,24 +252,17 @@ __device__ __forceinline__ void run(const Context& c, const Desk* desk, char* sc
   }
 }
 
-// Claims another sequence before the current task is done, and reads its slot, so that the way to
-// host memory is covered by the task. Only where tiles of one operation are in abundance: what is
-// claimed waits for this worker, though others may be free.
-__device__ __forceinline__ Claim claim_ahead(const Context& c, u32 lane) {
-  const u64 sequence = claim(c, lane);
-  __syncwarp();
-  return {sequence, true, true, slot_word(c, sequence, lane)};
-}
-
 __device__ __forceinline__ void work(const Context& c, u32 worker, Desk* desk, char* scratch) {
   const u32 lane = threadIdx.x % 32;
-  Claim mine{c.state->claim[worker], c.state->held[worker] != 0, false, 0};
+  u64 sequence = c.state->claim[worker];
+  bool held = c.state->held[worker] != 0;
   for (;;) {
     if (threadIdx.x < 32) {
-      if (!mine.held) {
-        mine = {claim(c, lane), true, false, 0};
+      if (!held) {
+        sequence = claim(c, lane);
+        held = true;
       }
-      const Verdict decided = fetch(c, mine, lane, desk);
+      const Verdict decided = fetch(c, sequence, lane, desk);
       if (lane == 0) {
         desk->verdict = decided;
       }
@@ -297,18 +272,15 @@ __device__ __forceinline__ void work(const Context& c, u32 worker, Desk* desk, c
       break;
     }
     const u64 done = desk->task.sequence;
-    mine.held = false;
     InFlight start{0, 0};
     if (threadIdx.x == 32) {
       // For the watchdog, should this task not come back. Nobody on the device waits for the store.
       store_relaxed(&c.state->begun[worker], done);
       start = InFlight{load_relaxed(&c.state->fetched), load_relaxed(&c.state->reported)};
     }
-    if (threadIdx.x < 32 && (desk->task.flags & GPUOS_FLAG_MORE) != 0) {
-      mine = claim_ahead(c, lane);
-    }
     run(c, desk, scratch);
     __syncthreads();
+    held = false;
     // Warp 1 publishes the completion while warp 0 already claims and fetches the next record.
     if (threadIdx.x == 32) {
       complete(c, done, start);
@@ -316,7 +288,7 @@ __device__ __forceinline__ void work(const Context& c, u32 worker, Desk* desk, c
   }
   __syncthreads();
   if (threadIdx.x == 0) {
-    c.state->claim[worker] = mine.sequence;
+    c.state->claim[worker] = sequence;
     c.state->held[worker] = 1;
     add_release(&c.state->left, 1);
   }
