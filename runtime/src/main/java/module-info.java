@@ -19,4 +19,6 @@ module io.gpuos {
       io.gpuos.cli;
   exports io.gpuos.jit to
       io.gpuos.cli;
+  exports io.gpuos.device.cuda to
+      io.gpuos.cli;
 }

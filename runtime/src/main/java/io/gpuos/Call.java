@@ -35,6 +35,18 @@ public final class Call implements AutoCloseable {
   private final int tiles;
   private volatile boolean closed;
 
+  /** What a candidate's trial needs to compute the same again; not kept for other operators. */
+  private final Tensor[] inputs;
+
+  /** The trial that takes samples of this call, or null. Written with the monitor held. */
+  private volatile Candidate trial;
+
+  /** Whether the live operator knows this call; one-shot calls end before that would help. */
+  private boolean remembered;
+
+  /** Whether a submission is nothing but the invocation: open, and without a trial. */
+  private volatile boolean plain = true;
+
   /** The call itself while open, and each batch made of it. Guarded by the monitor. */
   private int holders = 1;
 
@@ -42,9 +54,11 @@ public final class Call implements AutoCloseable {
       Gpuos runtime,
       Operator operator,
       List<Tensor> outputs,
+      Tensor[] inputs,
       Invocation[] steps,
       List<Storage> memory) {
     this.runtime = runtime;
+    this.inputs = operator.live() == null ? null : inputs;
     this.ring = runtime.device().ring();
     this.operator = operator;
     this.outputs = outputs;
@@ -78,7 +92,7 @@ public final class Call implements AutoCloseable {
         }
       }
       return new Call(
-          runtime, operator, List.of(outputs), steps.toArray(Invocation[]::new), memory);
+          runtime, operator, List.of(outputs), inputs, steps.toArray(Invocation[]::new), memory);
     } catch (Throwable failure) {
       memory.forEach(Storage::release);
       throw failure;
@@ -174,17 +188,32 @@ public final class Call implements AutoCloseable {
    * @throws ClosedException if the call or the runtime is closed
    */
   public long submit() {
-    if (single != null && !closed) {
+    if (single != null && plain) {
       return ring.submit(single);
     }
     checkOpen();
-    return steps.length == 0 ? ring.beforeAll() : ring.submit(steps, tiles);
+    if (steps.length == 0) {
+      return ring.beforeAll();
+    }
+    Candidate candidate = trial;
+    if (candidate != null) {
+      long last = candidate.sample(this);
+      if (last != ring.beforeAll()) {
+        return last;
+      }
+    }
+    return ring.submit(steps, tiles);
   }
 
   /** Submits the call if the ring has room; otherwise changes nothing and returns false. */
   public boolean trySubmit() {
     checkOpen();
-    return steps.length == 0 || ring.trySubmit(steps, tiles);
+    if (steps.length == 0) {
+      return true;
+    }
+    Candidate candidate = trial;
+    return candidate != null && candidate.sample(this) != ring.beforeAll()
+        || ring.trySubmit(steps, tiles);
   }
 
   /** Submits the call and waits for it. */
@@ -200,6 +229,30 @@ public final class Call implements AutoCloseable {
 
   Gpuos runtime() {
     return runtime;
+  }
+
+  // ---- trials of candidates -----------------------------------------------------------------
+
+  /** Has every later trial concern this call, which nobody else has yet. */
+  void beRemembered() {
+    remembered = true;
+    operator.live().remember(this);
+  }
+
+  /** Has {@code candidate}, or nobody if it is null, take samples of later submissions. */
+  synchronized void tries(Candidate candidate) {
+    trial = candidate;
+    plain = candidate == null && !closed;
+  }
+
+  /** The invocation of a call of a live operator that has elements to compute. */
+  Invocation invocation() {
+    return single;
+  }
+
+  /** The inputs of a call of a live operator, whose tensors may be closed. */
+  Tensor[] inputs() {
+    return inputs.clone();
   }
 
   /**
@@ -250,6 +303,10 @@ public final class Call implements AutoCloseable {
         return;
       }
       closed = true;
+      plain = false;
+    }
+    if (remembered) {
+      operator.live().forget(this);
     }
     // Another thread's submission is registered with the memory now, or will be refused.
     ring.close(steps);

@@ -2,6 +2,7 @@ package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.cpu.CpuDevice;
 import io.gpuos.device.cuda.CudaComputeDevice;
 import io.gpuos.error.DeviceUnavailableException;
@@ -39,7 +40,10 @@ final class Devices {
     String reason;
     try {
       device = cuda.get();
-      reason = "first CUDA device";
+      InjectionStatus injection = device.injection();
+      reason =
+          "first CUDA device; operators come in %s: %s"
+              .formatted(injection.live() ? "live" : "by the driver", injection.reason());
     } catch (DeviceUnavailableException unavailable) {
       LOG.log(System.Logger.Level.DEBUG, "no CUDA device: {0}", unavailable.getMessage());
       device = new CpuDevice(settings);

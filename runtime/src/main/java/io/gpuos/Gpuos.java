@@ -39,12 +39,14 @@ public final class Gpuos implements AutoCloseable {
 
   private final ComputeDevice device;
   private final Map<String, LiveOperator> live = new ConcurrentHashMap<>();
+  private final Trials trials;
   private final Set<Operator> operators =
       Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
   private volatile boolean closed;
 
   private Gpuos(ComputeDevice device) {
     this.device = device;
+    this.trials = new Trials(device);
   }
 
   /**
@@ -212,7 +214,7 @@ public final class Gpuos implements AutoCloseable {
 
   /** Starts to compute {@code operator} into {@code outputs}, one for each of its expressions. */
   public Submission submitInto(Operator operator, List<Tensor> outputs, Tensor... inputs) {
-    try (Call call = prepare(operator, outputs, inputs)) {
+    try (Call call = create(operator, outputs, inputs)) {
       return call.submission();
     }
   }
@@ -224,6 +226,14 @@ public final class Gpuos implements AutoCloseable {
 
   /** Checks and compiles {@code operator} on these operands, to be submitted many times. */
   public Call prepare(Operator operator, List<Tensor> outputs, Tensor... inputs) {
+    Call call = create(operator, outputs, inputs);
+    if (operator.live() != null) {
+      call.beRemembered();
+    }
+    return call;
+  }
+
+  private Call create(Operator operator, List<Tensor> outputs, Tensor... inputs) {
     checkOperands(operator, inputs);
     if (outputs.size() != operator.outputs().size()) {
       throw new ExpressionException(
@@ -236,7 +246,12 @@ public final class Gpuos implements AutoCloseable {
     }
     Tensor[] out = outputs.toArray(Tensor[]::new);
     checkTensors(operator, out);
-    return Call.create(this, operator, out, inputs);
+    Call call = Call.create(this, operator, out, inputs);
+    Candidate trial = operator.live() == null ? null : operator.live().trial();
+    if (trial != null) {
+      call.tries(trial);
+    }
+    return call;
   }
 
   /**
@@ -338,11 +353,16 @@ public final class Gpuos implements AutoCloseable {
    * @throws io.gpuos.error.GpuosException if types the operator is used with have no meaning for
    *     the expression, or give another result type; nothing has changed
    * @throws io.gpuos.error.TransitionException if tasks of the generation before the current one do
-   *     not end in 10 s; nothing has changed
+   *     not end in 10 s, or a {@link Candidate} is being tried; nothing has changed
    */
   public LiveOperator inject(String name, String expression) {
     checkOpen();
     LiveOperator.requireName(name);
+    return inject(name, definition(name, expression), expression, (_, _) -> {});
+  }
+
+  /** What {@code expression} computes under that name. */
+  static Definition definition(String name, String expression) {
     List<Expr> outputs = Operator.of(expression).outputs();
     if (outputs.size() != 1) {
       throw new ExpressionException(
@@ -352,7 +372,7 @@ public final class Gpuos implements AutoCloseable {
               name,
               outputs.size()));
     }
-    return inject(name, Definition.of(name, outputs.getFirst()), expression, (_, _) -> {});
+    return Definition.of(name, outputs.getFirst());
   }
 
   /**
@@ -501,8 +521,18 @@ public final class Gpuos implements AutoCloseable {
     device.upload(address, source, bytes);
   }
 
+  /** Where samples of candidates are compared. */
+  Trials trials() {
+    return trials;
+  }
+
   void remember(Operator operator) {
     operators.add(operator);
+  }
+
+  /** Whether {@link #close} has not been called. */
+  boolean isOpen() {
+    return !closed;
   }
 
   void checkOpen() {
@@ -533,6 +563,8 @@ public final class Gpuos implements AutoCloseable {
       }
       closed = true;
     }
+    live.values().forEach(operator -> operator.endTrial("runtime closed"));
+    trials.close();
     device.close();
     for (Operator operator : operators.toArray(Operator[]::new)) {
       operator.forget(this);

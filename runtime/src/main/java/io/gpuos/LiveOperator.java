@@ -2,6 +2,8 @@ package io.gpuos;
 
 import io.gpuos.error.DTypeException;
 import io.gpuos.error.ExpressionException;
+import io.gpuos.error.Messages;
+import io.gpuos.error.TransitionException;
 import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.Variant;
 import io.gpuos.ir.Definition;
@@ -17,6 +19,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
+import java.util.WeakHashMap;
 import java.util.regex.Pattern;
 
 /**
@@ -71,6 +74,22 @@ public final class LiveOperator {
   private final NamedOperator<Body, ?> generations;
   private final Operator operator;
 
+  /** What candidates run as, one generation for each; made for the first. Guarded by trialLock. */
+  private LiveOperator shadow;
+
+  private final Object trialLock = new Object();
+
+  /** Prepared calls that are open, and those forgotten open until they are collected. */
+  private final Map<Call, Boolean> calls = new WeakHashMap<>();
+
+  /** Publications and rollbacks under way. Guarded by trialLock, as is what {@link #trial} says. */
+  private int changes;
+
+  /** Whether a candidate is being brought in, or tried. */
+  private boolean trying;
+
+  private volatile Candidate trial;
+
   LiveOperator(Gpuos runtime, String name, Definition definition, String origin) {
     this.runtime = runtime;
     this.name = name;
@@ -123,11 +142,17 @@ public final class LiveOperator {
    *
    * @return the number of the generation that is current now
    * @throws io.gpuos.error.TransitionException if there is none before it, or if the operator has
-   *     meanwhile been used with types for which that one has no meaning; nothing has changed
+   *     meanwhile been used with types for which that one has no meaning, or while a {@link
+   *     Candidate} is tried; nothing has changed
    */
   public int rollback() {
     runtime.checkOpen();
-    return generations.rollback();
+    beginChange();
+    try {
+      return generations.rollback();
+    } finally {
+      endChange();
+    }
   }
 
   /** Whether no task can run the generation that was left last. */
@@ -165,7 +190,182 @@ public final class LiveOperator {
 
   /** Publishes another generation, which {@link #fitting} has accepted. */
   void publish(Definition definition, String origin) {
-    generations.publish(new Body(name, definition), origin);
+    beginChange();
+    try {
+      generations.publish(new Body(name, definition), origin);
+    } finally {
+      endChange();
+    }
+  }
+
+  // ---- candidates
+  // ---------------------------------------------------------------------------
+
+  /** {@link #candidate(String, Candidate.Options)} with the default options. */
+  public Candidate candidate(String expression) {
+    return candidate(expression, Candidate.options());
+  }
+
+  /**
+   * Begins to try another generation beside the current one: for a share of the submissions of this
+   * operator the candidate is run too, on the same inputs, and its results are compared. Nobody but
+   * the comparison sees them. {@link Candidate} says more. Compiles for the types in use.
+   *
+   * @throws io.gpuos.error.TransitionException if a candidate is being tried already, or another
+   *     generation is being published; nothing has changed
+   * @throws io.gpuos.error.GpuosException as {@link Gpuos#inject(String, String)}; nothing has
+   *     changed
+   */
+  public Candidate candidate(String expression, Candidate.Options options) {
+    return candidate(Gpuos.definition(name, expression), expression, options, null);
+  }
+
+  /**
+   * {@link #candidate(String, Candidate.Options)} of an operator in CUDA C++, which may have any
+   * name.
+   *
+   * @throws io.gpuos.error.DeviceUnavailableException if this device does not run CUDA C++
+   */
+  public Candidate candidate(CudaOperator operator, Candidate.Options options) {
+    return candidate(operator.definition(), operator.origin(), options, operator.types());
+  }
+
+  private Candidate candidate(
+      Definition definition,
+      String origin,
+      Candidate.Options options,
+      Map<String, TensorType> types) {
+    runtime.checkOpen();
+    Definition fitting = fitting(definition);
+    beginTrial(origin);
+    Candidate candidate = null;
+    try {
+      if (types != null) {
+        check(fitting, types);
+      }
+      candidate = new Candidate(this, bringIn(fitting, origin), fitting, origin, options);
+      generations.variants().forEach(candidate::prepare);
+    } catch (Throwable refused) {
+      tries(null);
+      throw refused;
+    }
+    tries(candidate);
+    if (!runtime.isOpen()) {
+      endTrial("runtime closed");
+    }
+    return candidate;
+  }
+
+  /** Compiles what the candidate runs as. Only whoever has begun a trial comes here. */
+  private LiveOperator bringIn(Definition fitting, String origin) {
+    if (shadow == null) {
+      shadow = new LiveOperator(runtime, name + " (candidate)", fitting, origin);
+    } else {
+      shadow.publish(fitting, origin);
+    }
+    return shadow;
+  }
+
+  private void beginTrial(String origin) {
+    synchronized (trialLock) {
+      refuseDuringTrial();
+      if (changes > 0) {
+        throw new TransitionException(
+            String.format(
+                Locale.ROOT,
+                "operator in transition: operator=%s, generation=%d, candidate=%s, expected=no publication or rollback under way; try again",
+                name,
+                generation(),
+                Messages.quoted(origin)));
+      }
+      trying = true;
+    }
+  }
+
+  /** Ends the trial of {@code candidate}, whose outcome is known, if it is not over. */
+  void endTrial(Candidate candidate) {
+    synchronized (trialLock) {
+      if (trial == candidate) {
+        tries(null);
+      }
+    }
+  }
+
+  /** Withdraws the candidate that is being tried, if there is one. */
+  void endTrial(String why) {
+    Candidate candidate = trial;
+    if (candidate != null) {
+      candidate.end(Candidate.Verdict.WITHDRAWN, why);
+    }
+  }
+
+  /** Has a candidate, or nobody, take samples of all calls. */
+  private void tries(Candidate candidate) {
+    synchronized (trialLock) {
+      trying = candidate != null;
+      trial = candidate;
+      calls.keySet().forEach(call -> call.tries(candidate));
+    }
+  }
+
+  /** The candidate that is being tried, or null. */
+  Candidate trial() {
+    return trial;
+  }
+
+  /** A prepared call, which later trials concern. */
+  void remember(Call call) {
+    synchronized (trialLock) {
+      calls.put(call, true);
+      call.tries(trial);
+    }
+  }
+
+  void forget(Call call) {
+    synchronized (trialLock) {
+      calls.remove(call);
+    }
+  }
+
+  private void beginChange() {
+    synchronized (trialLock) {
+      refuseDuringTrial();
+      changes++;
+    }
+  }
+
+  private void endChange() {
+    synchronized (trialLock) {
+      changes--;
+    }
+  }
+
+  /** With trialLock held. */
+  private void refuseDuringTrial() {
+    if (trying) {
+      throw new TransitionException(
+          String.format(
+              Locale.ROOT,
+              "candidate on trial: operator=%s, generation=%d, candidate=%s, expected=one transition at a time; promote or withdraw the candidate",
+              name,
+              generation(),
+              trial == null ? "being compiled" : Messages.quoted(trial.origin())));
+    }
+  }
+
+  /** Publishes a candidate, whose trial is still on. */
+  int promote(Definition definition, String origin) {
+    return generations.publish(new Body(name, definition), origin);
+  }
+
+  /** Compiles for a variant that a candidate met. */
+  int number(Variant variant) {
+    return generations.number(variant);
+  }
+
+  /** The variants used so far, by number. */
+  Map<Variant, Integer> variants() {
+    return generations.variants();
   }
 
   Gpuos runtime() {

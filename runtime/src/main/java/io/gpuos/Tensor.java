@@ -23,7 +23,7 @@ import java.util.function.UnaryOperator;
  */
 public final class Tensor implements AutoCloseable {
 
-  private static final Operator COPY = Operator.of("x");
+  static final Operator COPY = Operator.of("x");
 
   private final Gpuos runtime;
   private final Storage storage;
@@ -334,6 +334,16 @@ public final class Tensor implements AutoCloseable {
   synchronized Storage retain() {
     checkOpen();
     return storage.share();
+  }
+
+  /** This tensor once more, though it be closed. The caller holds its memory until this returns. */
+  Tensor again() {
+    return new Tensor(runtime, storage.share(), view);
+  }
+
+  /** Whether the other is a view of the same allocation. */
+  boolean sharesMemory(Tensor other) {
+    return storage == other.storage;
   }
 
   synchronized boolean isClosed() {

@@ -18,8 +18,9 @@
  * which is cheaper still. {@link io.gpuos.Gpuos#synchronize} waits for everything.
  *
  * <p>{@link io.gpuos.Gpuos#inject} gives an operator a name, under which it is replaced while it is
- * used; {@link io.gpuos.LiveOperator} says what that means and rolls it back. A {@link
- * io.gpuos.CudaOperator} is one whose function is written in CUDA C++.
+ * used; {@link io.gpuos.LiveOperator} says what that means and rolls it back, and a {@link
+ * io.gpuos.Candidate} is tried before it replaces anything. A {@link io.gpuos.CudaOperator} is one
+ * whose function is written in CUDA C++.
  *
  * <p>{@link io.gpuos.Gpuos#record} records operations on {@link io.gpuos.SymbolicTensor}s into a
  * {@link io.gpuos.Program}, which fuses them and is replayed with other inputs; {@link

@@ -64,6 +64,7 @@ final class BenchInjectCommand implements Callable<Integer> {
         "",
         "us",
         "the caller's time, with the look into the cache on disk");
+    report.driverPauses().ifPresent(pauses -> pause(table, pauses));
     InjectReport.FirstUse first = report.firstUse();
     table.row(
         "first result of a new expression",
@@ -121,5 +122,18 @@ final class BenchInjectCommand implements Callable<Integer> {
             fed.totalUs().length,
             fed.operators(),
             fed.launchesAfter() - fed.launchesBefore()));
+  }
+
+  private static void pause(Table table, InjectReport.DriverPauses pauses) {
+    table.row(
+        "driver fallback, pause",
+        Units.digits(pauses.p50Us()),
+        Units.digits(pauses.p99Us()),
+        Units.digits(pauses.worstUs()),
+        "us",
+        String.format(
+            Locale.ROOT,
+            "%d loads, from asking the workers to leave to the first task after",
+            pauses.loads()));
   }
 }

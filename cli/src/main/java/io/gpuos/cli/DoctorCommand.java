@@ -16,6 +16,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code gpuos doctor}: what this machine has of what GPUOS needs. */
 @Command(
@@ -30,6 +31,13 @@ final class DoctorCommand implements Callable<Integer> {
   @Mixin private InjectionOption injection;
   @Mixin private OutputOptions output;
 
+  @Option(
+      names = "--no-self-test",
+      description =
+          "Do not try, in a process of its own, whether the GPU takes operators while its kernel "
+              + "runs. The last verdict stays.")
+  private boolean withoutSelfTest;
+
   @Override
   public Integer call() {
     DoctorReport report;
@@ -38,6 +46,7 @@ final class DoctorCommand implements Callable<Integer> {
           Doctor.examine(
               new DoctorReport.Build(Version.version(), Version.commit()),
               injection.settings(),
+              !withoutSelfTest,
               progress);
     }
     output.print(report, out -> print(report, out));
@@ -57,6 +66,8 @@ final class DoctorCommand implements Callable<Integer> {
     out.println();
     out.println("New operators while the workers run");
     Table table = Table.withoutTitles(3).indent(2);
+    DoctorReport.SelfTest test = report.selfTest();
+    table.row("self-test", words(test.result()), describe(test));
     for (DoctorReport.Trial trial : report.trials()) {
       trial
           .injection()
@@ -68,9 +79,26 @@ final class DoctorCommand implements Callable<Integer> {
               });
     }
     if (report.trials().stream().noneMatch(DoctorCommand::isOpenGpu)) {
-      table.row("cuda", "not open", "depends on the GPU: live where that is known to work");
+      table.row(
+          "cuda",
+          "not open",
+          "depends on the GPU: live where the self-test passed or that is known to work");
     }
     table.print(out);
+  }
+
+  private static String describe(DoctorReport.SelfTest test) {
+    return test.device()
+        .map(
+            device ->
+                String.format(
+                    Locale.ROOT,
+                    "%s, %.1f s, %s: %s",
+                    device,
+                    test.seconds(),
+                    test.kept() ? "kept for such devices" : "not kept",
+                    test.reason()))
+        .orElse(test.reason());
   }
 
   private static boolean isOpenGpu(DoctorReport.Trial trial) {

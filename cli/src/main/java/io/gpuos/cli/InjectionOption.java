@@ -14,8 +14,8 @@ final class InjectionOption {
       names = NAME,
       paramLabel = "WAY",
       description =
-          "How operators come into a running CUDA kernel: auto (the default: live where that is "
-              + "known to work), live or driver.")
+          "How operators come into a running CUDA kernel: auto (the default: live where the "
+              + "self-test of gpuos doctor passed or that is known to work), live or driver.")
   private Optional<String> way;
 
   /** The defaults, with what was asked for. */

@@ -60,6 +60,12 @@ class DoctorCommandTest {
     Map<?, ?> cache = (Map<?, ?>) json.get("cache");
     assertEquals(directory.resolve("cache/cubin").toString(), cache.get("folder"));
     assertEquals(0.0, cache.get("entries"));
+    Map<?, ?> selfTest = (Map<?, ?>) json.get("self_test");
+    if (!gpu) {
+      assertEquals("not_run", selfTest.get("result"));
+      assertTrue(selfTest.get("reason").toString().startsWith("no GPU: "), selfTest::toString);
+      assertEquals(false, selfTest.get("kept"));
+    }
     Map<?, ?> trial = (Map<?, ?>) ((List<?>) json.get("trials")).getFirst();
     assertEquals("cpu", trial.get("device"));
     assertEquals(true, trial.get("correct"), trial::toString);
@@ -79,6 +85,15 @@ class DoctorCommandTest {
         () -> assertTrue(out.contains("results correct"), out),
         () -> assertTrue(out.matches("(?s).*\\n  cpu +live +an operator is a JVM class.*"), out),
         () -> assertTrue(out.contains("the only way on this device"), out));
+  }
+
+  @Test
+  void shouldLeaveOutTheSelfTestWhenAskedTo() {
+    Program.Result result = Command.run("doctor", "--no-self-test");
+    assertEquals(0, result.exitCode(), result::err);
+    assertTrue(
+        result.out().matches("(?s).*\\n  self-test +not run +--no-self-test was given\\n.*"),
+        result::out);
   }
 
   @Test

@@ -27,7 +27,7 @@ public record DeviceSettings(
 
   /** How operators come into a running kernel. */
   public enum Injection {
-    /** Live where it is known to work, by the driver otherwise. */
+    /** As the self-test found; without one live where it is known to work, else by the driver. */
     AUTO,
     /** GPUOS places the machine code itself; the kernel goes on. */
     LIVE,

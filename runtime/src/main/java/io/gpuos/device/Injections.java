@@ -18,7 +18,22 @@ public final class Injections {
    */
   public record Injection(double loadMicros, double turnMicros) {}
 
+  /**
+   * One absence of the workers, for which the driver loaded an image. All are moments as of {@link
+   * System#nanoTime}.
+   *
+   * @param askedNanos the workers were asked to leave
+   * @param leftNanos none of them was resident any more
+   * @param loadedNanos the driver had loaded the image
+   * @param turnedNanos all aliases named functions of the new image
+   * @param releasedNanos the image before was unloaded, and the workers launched again if there was
+   *     work for them
+   */
+  public record Pause(
+      long askedNanos, long leftNanos, long loadedNanos, long turnedNanos, long releasedNanos) {}
+
   private final Deque<Injection> kept = new ArrayDeque<>();
+  private final Deque<Pause> pauses = new ArrayDeque<>();
   private long count;
 
   /** Nothing yet. */
@@ -26,11 +41,25 @@ public final class Injections {
 
   /** Notes one. */
   public synchronized void add(Injection injection) {
-    if (kept.size() == KEPT) {
-      kept.removeFirst();
-    }
-    kept.addLast(injection);
+    keep(kept, injection);
     count++;
+  }
+
+  /** Notes that the workers were away. */
+  public synchronized void add(Pause pause) {
+    keep(pauses, pause);
+  }
+
+  private static <T> void keep(Deque<T> last, T added) {
+    if (last.size() == KEPT) {
+      last.removeFirst();
+    }
+    last.addLast(added);
+  }
+
+  /** The last absences of the workers, oldest first; none where code comes in live. */
+  public synchronized List<Pause> pauses() {
+    return List.copyOf(pauses);
   }
 
   /** The last ones, oldest first. */

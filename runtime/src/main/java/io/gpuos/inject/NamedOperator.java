@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
 
 /**
  * An operator that can be replaced while tasks use it: a name, a body, and a logical operator of
@@ -286,6 +287,12 @@ public final class NamedOperator<B extends NamedOperator.Body, C> {
     current = previous;
     previous = null;
     return current.number();
+  }
+
+  /** The variants used so far, and the number of each one's logical operator. */
+  public Map<Variant, Integer> variants() {
+    return instances.values().stream()
+        .collect(Collectors.toUnmodifiableMap(i -> i.variant, i -> i.number));
   }
 
   /** Whether no task can run the generation that was left last. */

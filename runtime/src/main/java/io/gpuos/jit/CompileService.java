@@ -26,6 +26,7 @@ import java.util.function.UnaryOperator;
 public final class CompileService implements AutoCloseable {
 
   private static final long IDLE_SECONDS = 10;
+  private static final long WRITE_SECONDS = 5;
 
   /** The compiler recurses over deeply nested sources; only what is touched takes memory. */
   private static final long STACK_BYTES = 64L << 20;
@@ -228,9 +229,9 @@ public final class CompileService implements AutoCloseable {
    * there, so that nobody compiles it again in between.
    */
   private void finish(CompletableFuture<byte[]> future, CompileRequest request, byte[] code) {
-    future.complete(code);
     writing.readLock().lock();
     try {
+      future.complete(code);
       // The version may have been an old one, remembered until the compiler was loaded just now.
       cache.put(request.key(compiler.version(), environment), code);
     } finally {
@@ -249,6 +250,15 @@ public final class CompileService implements AutoCloseable {
     return new Counters(hits.sum(), misses.sum(), shared.sum(), failures.sum(), compileNanos.sum());
   }
 
+  /**
+   * Name and version of the compiler; loads it where that is not known otherwise.
+   *
+   * @throws io.gpuos.error.DeviceUnavailableException the compiler cannot be loaded
+   */
+  public String compilerVersion() {
+    return compiler.version();
+  }
+
   /** The cache behind the service. */
   public DiskCache cache() {
     return cache;
@@ -264,9 +274,29 @@ public final class CompileService implements AutoCloseable {
     threads.shutdown();
     threads.getQueue().clear();
     List.copyOf(underWay.values()).forEach(future -> future.completeExceptionally(closed()));
-    // What is being written is for the next process.
-    writing.writeLock().lock();
-    writing.writeLock().unlock();
+    awaitWritten();
+  }
+
+  /**
+   * What is being written is for the next process, and whoever removes the cache's folder after
+   * this is not to find it changing. Not for ever: what follows from code that came runs in
+   * between.
+   */
+  private void awaitWritten() {
+    if (writing.getReadHoldCount() > 0) {
+      return;
+    }
+    boolean interrupted = false;
+    try {
+      if (writing.writeLock().tryLock(WRITE_SECONDS, TimeUnit.SECONDS)) {
+        writing.writeLock().unlock();
+      }
+    } catch (InterruptedException e) {
+      interrupted = true;
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static ClosedException closed() {

@@ -40,6 +40,8 @@ public final class DiskCache {
   /** Bytes of entries kept by default: 512 MiB. */
   public static final long DEFAULT_LIMIT = 512L << 20;
 
+  private static final String CODE = "cubin";
+
   private static final Logger LOG = System.getLogger("io.gpuos.jit");
   private static final Set<OpenOption> CREATE =
       Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
@@ -55,8 +57,10 @@ public final class DiskCache {
   private final AtomicBoolean warned = new AtomicBoolean();
   private volatile String reason;
 
-  private DiskCache(Path folder, long limit, String reason) {
+  private DiskCache(Path folder, String name, long limit, String reason) {
     this.folder = folder;
+    // The cache of code speaks for all: what it cannot write, others cannot.
+    this.warned.set(!name.equals(CODE));
     this.limit = limit;
     this.reason = reason;
   }
@@ -89,34 +93,45 @@ public final class DiskCache {
 
   /** The cache of this user, as the settings place it. */
   public static DiskCache open() {
-    return open(CacheDirectory.locate(), DEFAULT_LIMIT);
+    return open(CacheDirectory.locate(), CODE, DEFAULT_LIMIT);
+  }
+
+  /**
+   * A cache of something else than code, in a folder of its own beside that of code.
+   *
+   * @param folder name of the folder, a word
+   */
+  public static DiskCache beside(String folder, long limit) {
+    return open(CacheDirectory.locate(), folder, limit);
   }
 
   /** A cache in a folder of its own; the folder is created if needed. */
   public static DiskCache open(Path root, long limit) {
     try {
       return open(
-          new CacheDirectory.Located(Optional.of(CacheDirectory.create(root)), "given"), limit);
+          new CacheDirectory.Located(Optional.of(CacheDirectory.create(root)), "given"),
+          CODE,
+          limit);
     } catch (IOException e) {
-      return without(limit, CacheDirectory.describe(e));
+      return without(CODE, limit, CacheDirectory.describe(e));
     }
   }
 
-  private static DiskCache open(CacheDirectory.Located located, long limit) {
+  private static DiskCache open(CacheDirectory.Located located, String name, long limit) {
     if (located.path().isEmpty()) {
-      return without(limit, located.reason());
+      return without(name, limit, located.reason());
     }
     try {
-      Path folder = CacheDirectory.create(located.path().get().resolve("cubin"));
+      Path folder = CacheDirectory.create(located.path().get().resolve(name));
       EntryFiles.deleteAbandoned(folder);
-      return new DiskCache(folder, limit, located.reason());
+      return new DiskCache(folder, name, limit, located.reason());
     } catch (IOException e) {
-      return without(limit, CacheDirectory.describe(e));
+      return without(name, limit, CacheDirectory.describe(e));
     }
   }
 
-  private static DiskCache without(long limit, String reason) {
-    DiskCache cache = new DiskCache(null, limit, reason);
+  private static DiskCache without(String name, long limit, String reason) {
+    DiskCache cache = new DiskCache(null, name, limit, reason);
     cache.warnOnce(reason);
     return cache;
   }

@@ -170,6 +170,19 @@ public final class SubmissionRing {
     return true;
   }
 
+  /**
+   * {@link #submit(Invocation[], int)} if the ring has room; otherwise, or if there are more than
+   * {@link #maxTiles}, changes nothing.
+   *
+   * @return sequence of the last tile of the last one; {@link #beforeAll} if nothing was submitted
+   */
+  public long submitIfRoom(Invocation[] invocations, int tiles) {
+    if (tiles > maxTiles() || !enterWithRoom(tiles)) {
+      return beforeAll();
+    }
+    return submitEntered(invocations);
+  }
+
   /** Called inside the ordering section, which it leaves before it writes the records. */
   private long submitEntered(Invocation invocation, int tiles) {
     long first = tail;

@@ -30,6 +30,7 @@ abstract class DeviceConformance
         MemoryConformance,
         LiveConformance,
         LiveThreadConformance,
+        CandidateConformance,
         LifetimeConformance,
         TransferConformance,
         WaitConformance {

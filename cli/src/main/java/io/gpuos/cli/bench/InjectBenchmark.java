@@ -14,6 +14,7 @@ import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
@@ -72,14 +73,16 @@ public final class InjectBenchmark {
     for (int round = 1; round < (quick ? 2 : WARM_UP_ROUNDS); round++) {
       fed = benchmark.fed(operators);
     }
+    Optional<InjectReport.DriverPauses> pauses = benchmark.driverPauses();
     InjectReport.Throughput throughput = benchmark.throughput();
     InjectReport.FirstUse firstUse = benchmark.firstUse();
     InjectReport.Stress stress = benchmark.stress();
     return new InjectReport(
         described,
-        goals(fed, throughput, firstUse, stress),
+        goals(fed, pauses, throughput, firstUse, stress),
         fresh,
         fed,
+        pauses,
         throughput,
         firstUse,
         stress);
@@ -169,6 +172,20 @@ public final class InjectBenchmark {
           turn,
           total,
           prepare);
+    }
+  }
+
+  private Optional<InjectReport.DriverPauses> driverPauses() {
+    try (Gpuos gpu = openForGood()) {
+      if (gpu.device().injection().live()) {
+        return Optional.empty();
+      }
+      List<String> generations = expressions(quick ? 20 : 60, "x * %s + %s");
+      progress.step("pauses while the driver loads");
+      try (Adds adds = new Adds(gpu, FEEDING, SIZE, Storage.SLAB, random)) {
+        awaitCompiled(gpu);
+        return Optional.of(DriverPause.measure(gpu, adds, generations));
+      }
     }
   }
 
@@ -267,6 +284,19 @@ public final class InjectBenchmark {
     try (Gpuos gpu = opener.open(DeviceSettings.defaults())) {
       return new InjectStress(gpu, seed, events, 100L * events).run();
     }
+  }
+
+  private static List<Goal> goals(
+      InjectReport.Fed fed,
+      Optional<InjectReport.DriverPauses> pauses,
+      InjectReport.Throughput throughput,
+      InjectReport.FirstUse firstUse,
+      InjectReport.Stress stress) {
+    List<Goal> goals = new ArrayList<>();
+    pauses.ifPresent(
+        p -> goals.add(Goal.atMost("driver fallback, pause, p50", 250, p.p50Us(), "us")));
+    goals.addAll(goals(fed, throughput, firstUse, stress));
+    return goals;
   }
 
   private static List<Goal> goals(

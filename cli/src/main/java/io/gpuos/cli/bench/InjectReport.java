@@ -1,6 +1,7 @@
 package io.gpuos.cli.bench;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What {@code gpuos bench inject} measured. Every sample is kept.
@@ -8,12 +9,14 @@ import java.util.List;
  * @param fresh bringing operators in for the first time in this process, by code that the JVM
  *     mostly interprets
  * @param fed the same after several rounds, each in a runtime of its own
+ * @param driverPauses what workers are away for; empty where code comes in live
  */
 public record InjectReport(
     Environment environment,
     List<Goal> goals,
     Fed fresh,
     Fed fed,
+    Optional<DriverPauses> driverPauses,
     Throughput throughput,
     FirstUse firstUse,
     Stress stress) {
@@ -40,6 +43,30 @@ public record InjectReport(
       double[] turnUs,
       double[] totalUs,
       double[] prepareUs) {}
+
+  /**
+   * Operators that the driver brought in, each in an image with all before it, while the ring is
+   * fed without pause.
+   *
+   * @param totalUs from asking the workers to leave until the first task after their return was
+   *     seen complete: the sum of the five that follow
+   * @param leaveUs until no worker is resident
+   * @param loadUs the driver loads the image, which was linked before
+   * @param turnUs functions tell their addresses, and aliases are written
+   * @param releaseUs the image before is unloaded and the workers are launched
+   * @param firstUs until their first task is complete
+   */
+  public record DriverPauses(
+      int loads,
+      double p50Us,
+      double p99Us,
+      double worstUs,
+      double[] totalUs,
+      double[] leaveUs,
+      double[] loadUs,
+      double[] turnUs,
+      double[] releaseUs,
+      double[] firstUs) {}
 
   /**
    * Tasks completed in windows of 10 ms, undisturbed and while operators are brought in, published

@@ -1,7 +1,10 @@
 package io.gpuos.cli.doctor;
 
+import io.gpuos.cli.doctor.ProbeVerdict.Result;
 import io.gpuos.cli.text.Progress;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.cuda.LiveVerdicts;
+import io.gpuos.device.cuda.LiveVerdicts.Verdict;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.driver.Library;
@@ -9,10 +12,13 @@ import io.gpuos.driver.LibrarySearch;
 import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.GpuosException;
 import io.gpuos.jit.DiskCache;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /** Looks; nothing it finds, or does not find, makes it fail. */
@@ -30,13 +36,17 @@ public final class Doctor {
    * The account of this machine. Opens devices, and fills caches as any use of them does.
    *
    * @param settings to open devices with
+   * @param selfTest whether to try in a process of its own if a GPU takes live code, and to keep
+   *     the verdict
    */
   public static DoctorReport examine(
-      DoctorReport.Build build, DeviceSettings settings, Progress progress) {
+      DoctorReport.Build build, DeviceSettings settings, boolean selfTest, Progress progress) {
     progress.step("looking for libraries");
     List<DoctorReport.NativeLibrary> libraries = LIBRARIES.stream().map(Doctor::library).toList();
     DoctorReport.Driver driver = driver();
     DoctorReport.Compiler compiler = compiler();
+    // Before a device is opened here: what is chosen there may depend on it.
+    DoctorReport.SelfTest tested = selfTest(driver, selfTest, progress);
     List<DoctorReport.Trial> trials = new ArrayList<>();
     for (String device : devicesToTry(driver)) {
       progress.step("trying device " + device);
@@ -50,7 +60,47 @@ public final class Doctor {
         driver,
         compiler,
         DiskCache.open().status(),
+        tested,
         trials);
+  }
+
+  private static DoctorReport.SelfTest selfTest(
+      DoctorReport.Driver driver, boolean wanted, Progress progress) {
+    if (!wanted) {
+      return skipped("--no-self-test was given");
+    }
+    if (driver.devices().isEmpty()) {
+      return skipped("no GPU: " + driver.problem().orElse("devices=0"));
+    }
+    String device = driver.devices().getFirst().name();
+    progress.step("self-test of " + device + " in a process of its own");
+    return selfTest(
+        device,
+        SelfTest.command(device),
+        SelfTest.LIMIT,
+        verdict -> LiveVerdicts.open().keep(Cuda.open().device(0), verdict));
+  }
+
+  private static DoctorReport.SelfTest skipped(String reason) {
+    return new DoctorReport.SelfTest(Optional.empty(), Result.NOT_RUN, reason, 0, false);
+  }
+
+  /**
+   * Runs a self-test, and keeps its verdict if it has one.
+   *
+   * @param keep says whether it could keep a verdict
+   */
+  static DoctorReport.SelfTest selfTest(
+      String device, List<String> command, Duration limit, Predicate<Verdict> keep) {
+    long begin = System.nanoTime();
+    ProbeVerdict found = SelfTest.run(command, limit);
+    double seconds = (System.nanoTime() - begin) / 1e9;
+    boolean kept =
+        found.result() != Result.NOT_RUN
+            && keep.test(
+                new Verdict(found.result() == Result.PASSED, found.reason(), Instant.now()));
+    return new DoctorReport.SelfTest(
+        Optional.of(device), found.result(), found.reason(), seconds, kept);
   }
 
   /** One GPU stands for all: each takes some hundred MB to open. */

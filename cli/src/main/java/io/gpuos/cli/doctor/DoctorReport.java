@@ -10,6 +10,7 @@ import java.util.Optional;
 /**
  * The account of a machine. Where something is missing its {@code problem} says why, in one line.
  *
+ * @param selfTest whether a GPU takes code beside its running kernel
  * @param trials what came of opening each kind of device and computing something
  */
 public record DoctorReport(
@@ -20,6 +21,7 @@ public record DoctorReport(
     Driver driver,
     Compiler compiler,
     DiskCache.Status cache,
+    SelfTest selfTest,
     List<Trial> trials) {
 
   /** This program. */
@@ -92,4 +94,18 @@ public record DoctorReport(
       double firstMs,
       Optional<InjectionStatus> injection,
       Optional<String> problem) {}
+
+  /**
+   * Bringing operators into running workers, live, in a process of its own.
+   *
+   * @param device that was tried; empty where none was
+   * @param reason what was checked, what failed, or why nothing was tried
+   * @param kept whether {@code auto} goes by it from now on
+   */
+  public record SelfTest(
+      Optional<String> device,
+      ProbeVerdict.Result result,
+      String reason,
+      double seconds,
+      boolean kept) {}
 }

@@ -34,7 +34,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Supplier;
 
 /** One NVIDIA GPU: a resident kernel whose blocks execute the tasks. */
@@ -59,9 +58,6 @@ public final class CudaComputeDevice implements ComputeDevice {
   private static final long MOST_RESULTS = 1 << 20;
 
   private static final int OLDEST_ARCHITECTURE = 80;
-
-  /** Where operators have been brought into a running kernel, with every check of the suite. */
-  private static final Set<String> KNOWN_LIVE = Set.of("sm_90");
 
   private static final long TRANSITION_NANOS = Duration.ofSeconds(10).toNanos();
   private static final Duration CLOSE_WAIT = Duration.ofSeconds(60);
@@ -88,7 +84,8 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final SpaceTable spaces;
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
-  private final DeviceSettings.Injection injection;
+  private final InjectionChoice injection;
+  private final Injections injections = new Injections();
   private final CodeLoader loader;
   private final CudaOperators operators;
   private final Completions completions;
@@ -192,10 +189,10 @@ public final class CudaComputeDevice implements ComputeDevice {
       phases.end("worker code");
       kernel.load(worker);
       phases.end("worker kernel");
-      injection = settings.injection();
+      injection = injectionChoice(settings);
       Aliases aliases = new Aliases(context, memory);
       parts.push(aliases::close);
-      loader = loader(injection, aliases);
+      loader = loader(injection.live(), aliases);
       operators = operators(aliases);
       parts.push(operators::close);
       pool = new MemoryPool(new CudaSlabs(context, threads), ring, name());
@@ -229,39 +226,24 @@ public final class CudaComputeDevice implements ComputeDevice {
             (operator, address) -> turns.run(() -> aliases.turn(operator, address)),
             new RingProgress(ring, completions),
             TRANSITION_NANOS);
-    return new CudaOperators(context, compiler, loader, table);
+    return new CudaOperators(context, compiler, loader, table, injections);
   }
 
-  private CodeLoader loader(DeviceSettings.Injection injection, Aliases aliases) {
-    boolean live = isLive(injection, architecture);
+  private CodeLoader loader(boolean live, Aliases aliases) {
     Limits limits = new Limits(architecture, kernel.registers(), WorkerKernel.STACK_BYTES);
     if (live) {
       return new ArenaLoader(context, limits);
     }
     byte[] worker =
         CompileService.join(compiler.compile(CudaOperators.workerRequest(architecture)));
-    return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker);
+    return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker, injections);
   }
 
-  private static boolean isLive(DeviceSettings.Injection injection, String architecture) {
-    return switch (injection) {
-      case LIVE -> true;
-      case DRIVER -> false;
-      case AUTO -> KNOWN_LIVE.contains(architecture);
-    };
-  }
-
-  /** Why operators come in as they do. */
-  static String injectionReason(DeviceSettings.Injection injection, String architecture) {
-    String known = String.join(", ", KNOWN_LIVE);
-    return switch (injection) {
-      case LIVE, DRIVER -> "asked for: injection=" + injection.name().toLowerCase(Locale.ROOT);
-      case AUTO ->
-          isLive(injection, architecture)
-              ? architecture + " is known to take live code"
-              : "%s is not known to take live code, as %s is; --injection=live tries it"
-                  .formatted(architecture, known);
-    };
+  private InjectionChoice injectionChoice(DeviceSettings settings) {
+    return InjectionChoice.of(
+        settings.injection(),
+        architecture,
+        () -> LiveVerdicts.open().find(LiveVerdicts.Subject.of(context.device(), compiler)));
   }
 
   private boolean outstanding() {
@@ -294,12 +276,12 @@ public final class CudaComputeDevice implements ComputeDevice {
 
   @Override
   public Injections injections() {
-    return operators.injections();
+    return injections;
   }
 
   @Override
   public InjectionStatus injection() {
-    return loader.status(injectionReason(injection, architecture));
+    return loader.status(injection.reason());
   }
 
   @Override

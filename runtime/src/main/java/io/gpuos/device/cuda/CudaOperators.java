@@ -47,7 +47,7 @@ final class CudaOperators implements AutoCloseable {
   private final CodeLoader loader;
   private final OperatorTable<Code> table;
   private final Interpreter interpreter;
-  private final Injections injections = new Injections();
+  private final Injections injections;
   private final Map<Kernel, CompletableFuture<Integer>> numbers = new ConcurrentHashMap<>();
 
   /** Code is never unloaded, so what was brought in once serves whoever needs it again. */
@@ -59,8 +59,13 @@ final class CudaOperators implements AutoCloseable {
   private final Map<Integer, CompletableFuture<Void>> underWay = new ConcurrentHashMap<>();
 
   CudaOperators(
-      CudaContext context, CompileService compiler, CodeLoader loader, OperatorTable<Code> table) {
+      CudaContext context,
+      CompileService compiler,
+      CodeLoader loader,
+      OperatorTable<Code> table,
+      Injections injections) {
     this.context = context;
+    this.injections = injections;
     this.compiler = compiler;
     this.architecture = context.device().architecture();
     this.loader = loader;
@@ -134,11 +139,6 @@ final class CudaOperators implements AutoCloseable {
     double turnMicros = (System.nanoTime() - begin) / 1e3;
     injections.add(new Injections.Injection(ready.loadNanos() / 1e3, turnMicros));
     return number;
-  }
-
-  /** How operators came in lately. */
-  Injections injections() {
-    return injections;
   }
 
   private void publishWhenReady(int number, CompletableFuture<Code> code) {

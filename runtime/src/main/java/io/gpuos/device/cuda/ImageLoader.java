@@ -1,6 +1,7 @@
 package io.gpuos.device.cuda;
 
 import io.gpuos.device.InjectionStatus;
+import io.gpuos.device.Injections;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
@@ -13,6 +14,7 @@ import io.gpuos.jit.CacheKey;
 import io.gpuos.jit.CompileRequest;
 import io.gpuos.queue.Lease;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,13 +47,19 @@ final class ImageLoader implements CodeLoader {
   private static final String OPERATOR = "gpuos_op_";
   private static final String TELLER = "gpuos_tell_";
 
+  /** Addresses in one piece of pinned memory. */
+  private static final int TOLD = 512;
+
   private final CudaContext context;
   private final CudaStream stream;
   private final WorkerKernel workers;
   private final Lease lease;
   private final Aliases aliases;
   private final Limits limits;
-  private final PinnedBuffer told;
+  private final Injections injections;
+
+  /** Where functions' addresses are told; pieces of {@link #TOLD} addresses. */
+  private final List<PinnedBuffer> told = new ArrayList<>();
 
   /** Relocatable code by name, the worker kernel's first. */
   private final Map<String, byte[]> objects = new LinkedHashMap<>();
@@ -66,6 +74,7 @@ final class ImageLoader implements CodeLoader {
    * @param stream for launches, used by nobody else meanwhile
    * @param limits what the worker kernel is launched with
    * @param worker relocatable code of the worker kernel
+   * @param injections is told of each absence of the workers
    */
   ImageLoader(
       CudaContext context,
@@ -74,14 +83,16 @@ final class ImageLoader implements CodeLoader {
       Lease lease,
       Aliases aliases,
       Limits limits,
-      byte[] worker) {
+      byte[] worker,
+      Injections injections) {
     this.context = context;
     this.stream = stream;
     this.workers = workers;
     this.lease = lease;
     this.aliases = aliases;
     this.limits = limits;
-    this.told = context.memory().allocatePinned(Long.BYTES);
+    this.injections = injections;
+    told.add(newPiece());
     objects.put(WORKER, worker);
   }
 
@@ -125,32 +136,60 @@ final class ImageLoader implements CodeLoader {
     return added;
   }
 
+  /** Everything in here is time for which workers are away; what can be done before, is. */
   private void replaceImage(byte[] image) {
+    long asked = System.nanoTime();
+    long left;
+    long loadedAt;
+    long turned;
     lease.hold();
     try {
       workers.awaitIdle();
+      left = System.nanoTime();
       CudaModule loaded = context.loadModule(image);
+      loadedAt = System.nanoTime();
       try {
         workers.use(loaded.function(WORKER));
-        aliases.rewrite(
-            () -> functions.forEach((suffix, function) -> move(loaded, suffix, function)));
+        aliases.rewrite(() -> move(loaded));
       } catch (RuntimeException failure) {
         loaded.close();
         throw failure;
       }
+      turned = System.nanoTime();
       if (module != null) {
+        // Not later: unloading waits until no worker is resident.
         module.close();
       }
       module = loaded;
     } finally {
       lease.release();
     }
+    injections.add(new Injections.Pause(asked, left, loadedAt, turned, System.nanoTime()));
   }
 
-  private void move(CudaModule loaded, String suffix, Code.Function function) {
-    loaded.function(TELLER + suffix).launch(stream, LaunchConfig.of(1, 1), told.deviceAddress());
+  private PinnedBuffer newPiece() {
+    return context.memory().allocatePinned((long) TOLD * Long.BYTES);
+  }
+
+  /** All kernels that tell are under way together; one wait serves for them. */
+  private void move(CudaModule loaded) {
+    while (told.size() * TOLD < functions.size()) {
+      // Seldom, and now: locking memory may wait for a resident kernel.
+      told.add(newPiece());
+    }
+    int place = 0;
+    for (String suffix : functions.keySet()) {
+      long address = told.get(place / TOLD).deviceAddress() + place % TOLD * Long.BYTES;
+      loaded.function(TELLER + suffix).launch(stream, LaunchConfig.of(1, 1), address);
+      place++;
+    }
     stream.synchronize();
-    function.moveTo(told.segment().get(ValueLayout.JAVA_LONG, 0));
+    place = 0;
+    for (Code.Function function : functions.values()) {
+      function.moveTo(
+          told.get(place / TOLD).segment().getAtIndex(ValueLayout.JAVA_LONG, place % TOLD));
+      place++;
+    }
   }
 
   @Override
@@ -176,6 +215,6 @@ final class ImageLoader implements CodeLoader {
     if (module != null) {
       module.close();
     }
-    told.close();
+    told.forEach(PinnedBuffer::close);
   }
 }
