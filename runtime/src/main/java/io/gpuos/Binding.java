@@ -217,14 +217,13 @@ final class Binding {
         List.of(step(runtime.device(), step, space, number, tiles)));
   }
 
-  private static Layout contiguous(TensorType type) {
+  static Layout contiguous(TensorType type) {
     return Layout.contiguous(
         type.dtype(), type.shape().stream().mapToLong(Long::longValue).toArray());
   }
 
   /** The type that the expression is converted to, to be stored into an output of that layout. */
-  private static DType checkedOutput(
-      Operator operator, int index, TensorType natural, Layout layout) {
+  static DType checkedOutput(Operator operator, int index, TensorType natural, Layout layout) {
     long[] shape = natural.shape().stream().mapToLong(Long::longValue).toArray();
     if (!Arrays.equals(shape, layout.shape())) {
       throw new ShapeException(

@@ -4,7 +4,6 @@ import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.OverlapException;
 import io.gpuos.ir.ExpressionPlan.Source;
-import io.gpuos.ir.Kernel;
 import io.gpuos.layout.Layout;
 import io.gpuos.layout.Overlap;
 import io.gpuos.queue.Access;
@@ -87,7 +86,8 @@ public final class Call implements AutoCloseable {
       List<Invocation> steps = new ArrayList<>();
       for (Binding.Step step : binding.steps()) {
         if (step.positions() != 0) {
-          steps.add(invocation(step, outputs, inputs, temporaries));
+          steps.add(
+              Operands.invocation(step, source -> operand(source, outputs, inputs, temporaries)));
         }
       }
       return new Call(
@@ -112,42 +112,16 @@ public final class Call implements AutoCloseable {
     return layouts;
   }
 
-  private static Invocation invocation(
-      Binding.Step step, Tensor[] outputs, Tensor[] inputs, List<MemoryPool.Block> temporaries) {
-    Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
-    if (step.kernel().folds()) {
-      builder.reduction();
-    }
-    builder.tile(step.tilePositions());
-    if (!step.linear()) {
-      builder.space(step.space().value(), step.space());
-    }
-    List<Access> reads = new ArrayList<>();
-    List<Access> writes = new ArrayList<>();
-    for (int k = 0; k < step.operands().size(); k++) {
-      Kernel.Operand operand = step.kernel().operands().get(k);
-      List<Access> list = operand.role() == Kernel.Role.OUTPUT ? writes : reads;
-      int bytes = operand.type().bytes();
-      switch (step.operands().get(k)) {
-        case Source.Input(int index) -> {
-          builder.address(inputs[index].address(), bytes);
-          list.add(inputs[index].access());
-        }
-        case Source.Output(int index) -> {
-          builder.address(outputs[index].address(), bytes);
-          list.add(outputs[index].access());
-        }
-        case Source.Temporary(int index) -> {
-          MemoryPool.Block block = temporaries.get(index);
-          builder.address(block.address(), bytes);
-          list.add(new Access(block.history(), 0, block.bytes()));
-        }
+  private static Operands.Operand operand(
+      Source source, Tensor[] outputs, Tensor[] inputs, List<MemoryPool.Block> temporaries) {
+    return switch (source) {
+      case Source.Input(int index) -> Operands.Operand.of(inputs[index]);
+      case Source.Output(int index) -> Operands.Operand.of(outputs[index]);
+      case Source.Temporary(int index) -> {
+        MemoryPool.Block block = temporaries.get(index);
+        yield new Operands.Operand(block.address(), new Access(block.history(), 0, block.bytes()));
       }
-    }
-    return builder
-        .reads(reads.toArray(Access[]::new))
-        .writes(writes.toArray(Access[]::new))
-        .build();
+    };
   }
 
   /**

@@ -26,6 +26,8 @@ import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 
 /**
  * A runtime on one device: memory, resident workers, and the operators they have learned. Open one
@@ -261,27 +263,66 @@ public final class Gpuos implements AutoCloseable {
     return Batch.of(this, calls);
   }
 
+  // ---- programs
+  // -------------------------------------------------------------------------------------
+
+  /**
+   * Records a program: {@code body} applies operators to symbolic tensors, which computes nothing,
+   * and returns those whose values the program is to give. What is recorded is planned, checked and
+   * compiled here.
+   *
+   * <pre>{@code
+   * Program program = gpu.record(scope -> {
+   *   SymbolicTensor x = scope.input(DType.F32, 64, 64);
+   *   SymbolicTensor y = scope.apply(Operator.of("relu(x * w)"), x, scope.use(weights));
+   *   return List.of(scope.apply(Operator.of("sum(y, axis=-1)"), y));
+   * });
+   * }</pre>
+   */
+  public Program record(Function<Recording, List<SymbolicTensor>> body) {
+    checkOpen();
+    return Recording.record(this, body);
+  }
+
+  /**
+   * A function of tensors that is recorded when it meets types, shapes, strides or shared inputs
+   * for the first time, and replayed from then on.
+   *
+   * @param body as of {@link #record}; gets a symbolic tensor for each argument, the same one where
+   *     the same tensor is passed again
+   */
+  public RecordedFunction function(
+      BiFunction<Recording, List<SymbolicTensor>, List<SymbolicTensor>> body) {
+    return new RecordedFunction(this, body);
+  }
+
   private void checkOperands(Operator operator, Tensor[] inputs) {
     checkOpen();
+    checkOperator(operator, inputs.length);
+    checkTensors(operator, inputs);
+  }
+
+  /** Refuses an operator of another runtime, and a wrong number of inputs. */
+  void checkOperator(Operator operator, int inputs) {
     if (operator.live() != null && operator.live().runtime() != this) {
       throw new InvalidInputException(
           "operator of another runtime: operator=%s, expected=one that was injected into this runtime on %s"
               .formatted(operator, device.name()));
     }
-    if (inputs.length != operator.inputs().size()) {
+    if (inputs != operator.inputs().size()) {
       throw new ExpressionException(
           String.format(
               Locale.ROOT,
               "number of inputs: operator=%s, inputs=%d, expected=%d: %s",
               operator,
-              inputs.length,
+              inputs,
               operator.inputs().size(),
               operator.inputs()));
     }
-    checkTensors(operator, inputs);
   }
 
-  private void checkTensors(Operator operator, Tensor[] tensors) {
+  /** Refuses tensors that {@code operator}, which messages name, cannot work on. */
+  void checkTensors(Object operator, Tensor[] tensors) {
     for (Tensor tensor : tensors) {
       if (tensor.runtime() != this) {
         throw new InvalidInputException(

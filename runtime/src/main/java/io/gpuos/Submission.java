@@ -28,12 +28,17 @@ public final class Submission implements Future<Tensor> {
    * Waits until the operations are complete. An interrupt does not end the wait; it is pending when
    * this returns. {@link #get()} is the wait that an interrupt ends.
    *
-   * @return the first result
+   * @return the first result; null if there is none, as of a {@link Program} that only changes
+   *     tensors in place
    * @throws io.gpuos.error.DeviceFaultException if the device failed
    */
   public Tensor await() {
     runtime.await(first, last, Duration.ofDays(3650));
-    return results.getFirst();
+    return firstResult();
+  }
+
+  private Tensor firstResult() {
+    return results.isEmpty() ? null : results.getFirst();
   }
 
   /**
@@ -60,7 +65,7 @@ public final class Submission implements Future<Tensor> {
   @Override
   public Tensor get() throws InterruptedException {
     runtime.awaitInterruptibly(first, last, Duration.ofDays(3650));
-    return results.getFirst();
+    return firstResult();
   }
 
   /**
@@ -73,7 +78,7 @@ public final class Submission implements Future<Tensor> {
     if (!runtime.awaitInterruptibly(first, last, Duration.ofNanos(unit.toNanos(timeout)))) {
       throw new TimeoutException("not complete: waited=" + timeout + " " + unit);
     }
-    return results.getFirst();
+    return firstResult();
   }
 
   @Override

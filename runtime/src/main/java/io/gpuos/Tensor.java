@@ -85,6 +85,11 @@ public final class Tensor implements AutoCloseable {
     return access;
   }
 
+  /** The allocation this is a view of. */
+  Storage storage() {
+    return storage;
+  }
+
   Gpuos runtime() {
     return runtime;
   }

@@ -22,6 +22,21 @@
  * io.gpuos.Candidate} is tried before it replaces anything. A {@link io.gpuos.CudaOperator} is one
  * whose function is written in CUDA C++.
  *
+ * <p>{@link io.gpuos.Gpuos#record} records operations on {@link io.gpuos.SymbolicTensor}s into a
+ * {@link io.gpuos.Program}, which fuses them and is replayed with other inputs; {@link
+ * io.gpuos.Gpuos#function} records by itself when it meets other types or shapes:
+ *
+ * <pre>{@code
+ * Operator scale = Operator.of("x * w");
+ * Operator sum = Operator.of("sum(relu(x), axis=-1)");
+ * try (Program program = gpu.record(scope -> {
+ *   SymbolicTensor x = scope.input(DType.F32, 2, 2);
+ *   return List.of(scope.apply(sum, scope.apply(scale, x, scope.use(weights))));
+ * })) {
+ *   Tensor y = program.run(a).getFirst();
+ * }
+ * }</pre>
+ *
  * <p>Everything here is thread-safe unless its documentation says otherwise. Results equal
  * sequential execution in the order of submission; operations that do not share memory run in
  * parallel. Errors are the unchecked exceptions of {@link io.gpuos.error}.

@@ -35,6 +35,7 @@ class ArchitectureTest {
           Set.of("io.gpuos.layout"),
           Set.of("io.gpuos.npy"),
           Set.of("io.gpuos.ir"),
+          Set.of("io.gpuos.schedule"),
           Set.of("io.gpuos.abi"),
           Set.of("io.gpuos.codegen"),
           Set.of("io.gpuos.interpret"),

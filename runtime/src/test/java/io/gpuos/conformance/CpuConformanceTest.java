@@ -13,6 +13,11 @@ final class CpuConformanceTest extends DeviceConformance {
   }
 
   @Override
+  public int graphs() {
+    return 500;
+  }
+
+  @Override
   public int generations() {
     return 3_000;
   }

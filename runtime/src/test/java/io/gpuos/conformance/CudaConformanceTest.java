@@ -15,6 +15,11 @@ final class CudaConformanceTest extends DeviceConformance {
   }
 
   @Override
+  public int graphs() {
+    return 25;
+  }
+
+  @Override
   public int generations() {
     return 60;
   }

@@ -26,6 +26,7 @@ abstract class DeviceConformance
         RowConformance,
         MatmulConformance,
         OrderingConformance,
+        ProgramConformance,
         ThreadConformance,
         ErrorConformance,
         MemoryConformance,

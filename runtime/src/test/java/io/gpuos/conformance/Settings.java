@@ -27,6 +27,11 @@ final class Settings {
     return Integer.getInteger("gpuos.conformance.cases", byDefault);
   }
 
+  /** Number of random graphs: {@code -Dgpuos.conformance.graphs}. */
+  static int graphs(int byDefault) {
+    return Integer.getInteger("gpuos.conformance.graphs", byDefault);
+  }
+
   /** The one random case to run: {@code -Dgpuos.conformance.only}; negative for all. */
   static int only() {
     return Integer.getInteger("gpuos.conformance.only", -1);

@@ -18,6 +18,9 @@ interface Target {
   /** How many random expressions are a thorough test of this device in about a minute. */
   int cases();
 
+  /** How many random graphs are recorded and replayed in the ordinary tests. */
+  int graphs();
+
   /** How often the device can be opened in a few seconds. */
   int openings();
 

@@ -1,11 +1,12 @@
 package io.gpuos.conformance;
 
+import io.gpuos.SymbolicTensor;
 import io.gpuos.Tensor;
 import java.util.Arrays;
 
 /**
- * One change of view, in two forms: {@link #apply(Tensor)} asks the library, {@link
- * #apply(PlainView)} moves a list of positions about, element by element.
+ * One change of view, in three forms: {@link #apply(Tensor)} and {@link #apply(SymbolicTensor)} ask
+ * the library, {@link #apply(PlainView)} moves a list of positions about, element by element.
  */
 sealed interface ViewStep {
 
@@ -13,10 +14,17 @@ sealed interface ViewStep {
 
   PlainView apply(PlainView view);
 
+  SymbolicTensor apply(SymbolicTensor tensor);
+
   /** Python's {@code [start:stop:step]} of one dimension; bounds as in {@link Tensor#slice}. */
   record Slice(int dim, long start, long stop, long step) implements ViewStep {
     @Override
     public Tensor apply(Tensor tensor) {
+      return tensor.slice(dim, start, stop, step);
+    }
+
+    @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
       return tensor.slice(dim, start, stop, step);
     }
 
@@ -52,6 +60,11 @@ sealed interface ViewStep {
     }
 
     @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
+      return tensor.select(dim, index);
+    }
+
+    @Override
     public PlainView apply(PlainView view) {
       return view.pick(dim, index < 0 ? index + view.shape()[dim] : index).without(dim);
     }
@@ -61,6 +74,11 @@ sealed interface ViewStep {
   record Flip(int dim) implements ViewStep {
     @Override
     public Tensor apply(Tensor tensor) {
+      return tensor.flip(dim);
+    }
+
+    @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
       return tensor.flip(dim);
     }
 
@@ -77,6 +95,11 @@ sealed interface ViewStep {
   record Permute(int... order) implements ViewStep {
     @Override
     public Tensor apply(Tensor tensor) {
+      return order.length == 2 && order[0] == 1 ? tensor.transpose(0, 1) : tensor.permute(order);
+    }
+
+    @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
       return order.length == 2 && order[0] == 1 ? tensor.transpose(0, 1) : tensor.permute(order);
     }
 
@@ -99,6 +122,11 @@ sealed interface ViewStep {
     }
 
     @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
+      return tensor.unsqueeze(dim);
+    }
+
+    @Override
     public PlainView apply(PlainView view) {
       return view.with(dim);
     }
@@ -108,6 +136,11 @@ sealed interface ViewStep {
   record Expand(int... shape) implements ViewStep {
     @Override
     public Tensor apply(Tensor tensor) {
+      return tensor.expand(longs(shape));
+    }
+
+    @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
       return tensor.expand(longs(shape));
     }
 
@@ -135,6 +168,11 @@ sealed interface ViewStep {
   record Reshape(int... shape) implements ViewStep {
     @Override
     public Tensor apply(Tensor tensor) {
+      return tensor.reshape(longs(shape));
+    }
+
+    @Override
+    public SymbolicTensor apply(SymbolicTensor tensor) {
       return tensor.reshape(longs(shape));
     }
 

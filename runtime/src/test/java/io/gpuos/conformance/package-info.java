@@ -15,6 +15,7 @@
  * <p>Everything random follows from one seed, {@code -Dgpuos.conformance.seed}, and a failure
  * prints what it takes to see it again: the seed and number of the case, and the smallest
  * expression, views and values that still fail. {@code -Dgpuos.conformance.cases} sets the number
- * of random expressions, {@code -Dgpuos.conformance.only} picks one.
+ * of random expressions, {@code -Dgpuos.conformance.only} picks one; {@code
+ * -Dgpuos.conformance.graphs} sets the number of random graphs.
  */
 package io.gpuos.conformance;

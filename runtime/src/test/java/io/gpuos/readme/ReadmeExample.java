@@ -39,6 +39,17 @@ final class ReadmeExample {
         System.out.println(Arrays.toString(y.toFloats())); // [100.0, 200.0, 300.0, 400.0]
         scale.rollback();
       }
+
+      // A program is recorded once, fused, and replayed with other inputs.
+      try (Program rows =
+          gpu.record(
+              scope -> {
+                SymbolicTensor x = scope.input(DType.F32, 2, 2);
+                SymbolicTensor scaled = scope.apply(Operator.of("x * w"), x, scope.use(b));
+                return List.of(scope.apply(Operator.of("max(x, axis=-1)"), scaled)); // one kernel
+              })) {
+        System.out.println(Arrays.toString(rows.run(a).getFirst().toFloats())); // [6.0, 12.0]
+      }
     }
   }
 }

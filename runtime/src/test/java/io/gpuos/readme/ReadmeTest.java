@@ -34,7 +34,7 @@ class ReadmeTest {
   void shouldPrintWhatTheExampleSays() throws IOException {
     List<String> said =
         PRINTED.matcher(Files.readString(EXAMPLE)).results().map(m -> m.group(1)).toList();
-    assertEquals(4, said.size(), "lines that print");
+    assertEquals(5, said.size(), "lines that print");
     assertEquals(said, printed().lines().toList());
   }
 

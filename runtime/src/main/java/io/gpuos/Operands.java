@@ -1,0 +1,51 @@
+package io.gpuos;
+
+import io.gpuos.ir.ExpressionPlan.Source;
+import io.gpuos.ir.Kernel;
+import io.gpuos.queue.Access;
+import io.gpuos.queue.Invocation;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/** Gives the steps of a binding their addresses. */
+final class Operands {
+
+  /**
+   * Memory of one operand.
+   *
+   * @param address of the element at index 0 in every dimension
+   * @param access the bytes used
+   */
+  record Operand(long address, Access access) {
+    static Operand of(Tensor tensor) {
+      return new Operand(tensor.address(), tensor.access());
+    }
+  }
+
+  private Operands() {}
+
+  /** The step with the memory that {@code memory} names for each operand. */
+  static Invocation invocation(Binding.Step step, Function<Source, Operand> memory) {
+    Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
+    if (step.kernel().folds()) {
+      builder.reduction();
+    }
+    builder.tile(step.tilePositions());
+    if (!step.linear()) {
+      builder.space(step.space().value(), step.space());
+    }
+    List<Access> reads = new ArrayList<>();
+    List<Access> writes = new ArrayList<>();
+    for (int k = 0; k < step.operands().size(); k++) {
+      Kernel.Operand role = step.kernel().operands().get(k);
+      Operand operand = memory.apply(step.operands().get(k));
+      builder.address(operand.address(), role.type().bytes());
+      (role.role() == Kernel.Role.OUTPUT ? writes : reads).add(operand.access());
+    }
+    return builder
+        .reads(reads.toArray(Access[]::new))
+        .writes(writes.toArray(Access[]::new))
+        .build();
+  }
+}

@@ -1,0 +1,87 @@
+package io.gpuos.schedule;
+
+import io.gpuos.error.Messages;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** A plan in words. */
+public final class Explanation {
+
+  private Explanation() {}
+
+  /** A line on the whole, a line for each node, and what it reads, writes and waits for. */
+  public static String of(Plan plan) {
+    long operations = plan.nodes().stream().mapToInt(Node::operations).sum();
+    long kernels = plan.nodes().stream().mapToInt(node -> node.plan().steps().size()).sum();
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "program: recorded=%d, dead=%d, nodes=%d, kernels=%d%n",
+            plan.recorded(),
+            plan.recorded() - operations,
+            plan.nodes().size(),
+            kernels));
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "memory: temporaries=%d, slab=%d bytes, without sharing=%d bytes%n",
+            slots(plan).size(),
+            plan.slabBytes(),
+            slots(plan).stream().mapToLong(Slot::bytes).sum()));
+    for (int n = 0; n < plan.nodes().size(); n++) {
+      text.append(node(plan, n));
+    }
+    return text.toString();
+  }
+
+  private static List<Slot> slots(Plan plan) {
+    List<Slot> slots = new ArrayList<>(plan.slots());
+    plan.scratch().forEach(slots::addAll);
+    slots.removeIf(slot -> slot.equals(Slot.NONE));
+    return slots;
+  }
+
+  private static String node(Plan plan, int n) {
+    Node node = plan.nodes().get(n);
+    String inputs =
+        node.inputs().entrySet().stream()
+            .map(entry -> entry.getKey() + "=" + place(plan, entry.getValue()))
+            .collect(Collectors.joining(", "));
+    String after =
+        plan.edges().stream()
+            .filter(edge -> edge.to() == n)
+            .map(edge -> edge.from() + " " + reason(edge))
+            .collect(Collectors.joining(", "));
+    return String.format(
+        Locale.ROOT,
+        "%d: %s := %s%n   operations=%d, kernels=%d; reads %s; after %s%n",
+        n,
+        node.outputs().stream().map(p -> place(plan, p)).collect(Collectors.joining(", ")),
+        expressions(node),
+        node.operations(),
+        node.plan().steps().size(),
+        inputs.isEmpty() ? "nothing" : inputs,
+        after.isEmpty() ? "nothing" : after);
+  }
+
+  static String expressions(Node node) {
+    return node.expressions().stream()
+        .map(expression -> Messages.quoted(expression.toString()))
+        .collect(Collectors.joining(", "));
+  }
+
+  private static String place(Plan plan, Place place) {
+    return place.text(plan.buffers().get(place.buffer()));
+  }
+
+  private static String reason(Edge edge) {
+    return switch (edge.kind()) {
+      case READ_AFTER_WRITE -> "(reads its result)";
+      case WRITE_AFTER_READ -> "(overwrites what it reads)";
+      case WRITE_AFTER_WRITE -> "(overwrites its result)";
+    };
+  }
+}
