@@ -16,6 +16,7 @@ import io.gpuos.ir.Reducer;
 import io.gpuos.ir.TensorType;
 import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.DType;
+import io.gpuos.layout.GatherSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
 import io.gpuos.layout.Shapes;
@@ -64,7 +65,7 @@ final class Binding {
     boolean readsBesideWrites(Source input, Source output) {
       return switch (kernel) {
         case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _, Kernel.Contraction _ -> true;
+        case Kernel.Reduction _, Kernel.Contraction _, Kernel.Gather _ -> true;
         case Kernel.Rows rows -> {
           int written = operands.indexOf(output);
           yield IntStream.range(0, operands.size())
@@ -338,7 +339,7 @@ final class Binding {
   /** Whether the step counts the elements that it folds. */
   private static boolean ordered(ExpressionPlan.Step step) {
     return switch (step.kernel()) {
-      case Kernel.Elementwise _, Kernel.Contraction _ -> false;
+      case Kernel.Elementwise _, Kernel.Contraction _, Kernel.Gather _ -> false;
       case Kernel.Reduction reduction -> counts(reduction.reducer());
       case Kernel.Rows rows ->
           rows.nodes().stream()
@@ -355,6 +356,9 @@ final class Binding {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
     if (step.kernel() instanceof Kernel.Contraction) {
       return ContractionSpace.of(layouts);
+    }
+    if (step.kernel() instanceof Kernel.Gather) {
+      return GatherSpace.of(layouts, step.axes().getFirst());
     }
     if (!step.kernel().folds()) {
       return IterationSpace.elementwise(shape, layouts);

@@ -6,6 +6,7 @@ import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionParser;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Parameter;
+import io.gpuos.ir.Picker;
 import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
 import java.io.PrintWriter;
@@ -29,6 +30,7 @@ final class OpsCommand implements Callable<Integer> {
   private static final String REDUCTIONS = "Reductions";
   private static final String COMPOSITES = "Normalisations";
   private static final String PRODUCTS = "Matrix products";
+  private static final String INDEXED = "Indexed reads";
   private static final String CONVERSION = "Conversion";
 
   /** Where each group begins in the order of the table. */
@@ -119,6 +121,20 @@ final class OpsCommand implements Callable<Integer> {
             List.of(new Argument("a", Optional.empty()), new Argument("b", Optional.empty())),
             "one type, no bool -> that type",
             "sums of a's rows times b's columns, batches before them broadcast; as torch.matmul"));
+    for (Picker picker : Picker.values()) {
+      String names =
+          picker.parameters().stream().map(Parameter::name).collect(Collectors.joining(", "));
+      operations.add(
+          new Operation(
+              picker.functionName(),
+              INDEXED,
+              picker.functionName() + "(" + names + ")",
+              Optional.empty(),
+              List.of(),
+              arguments(picker.parameters()),
+              "any type, index i64 or i32 -> that type",
+              picker.definition()));
+    }
     return operations;
   }
 

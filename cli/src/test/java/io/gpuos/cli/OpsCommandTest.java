@@ -59,7 +59,7 @@ class OpsCommandTest {
     List<String> expected =
         Stream.of(
                 Stream.of(Function.values()).map(Function::functionName),
-                Stream.of("cast", "matmul"),
+                Stream.of("cast", "matmul", "gather", "index_select", "embedding"),
                 Stream.of(Reducer.values()).map(Reducer::functionName),
                 Stream.of(Composite.values()).map(Composite::functionName))
             .flatMap(all -> all)

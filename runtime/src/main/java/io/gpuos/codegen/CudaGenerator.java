@@ -44,6 +44,7 @@ public final class CudaGenerator {
           case Kernel.Reduction _ -> "reduce";
           case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
           case Kernel.Contraction _ -> "matmul";
+          case Kernel.Gather _ -> "gather";
         };
     line("#include \"gpuos_" + form + ".cuh\"");
     line("");
@@ -92,15 +93,17 @@ public final class CudaGenerator {
         line("    return v" + reduction.value() + ";");
       }
       case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
-      case Kernel.Contraction contraction -> {
-        line("  static __device__ __forceinline__ void apply(const E& e) {");
-        nodes();
-        int output = contraction.operands().size() - 1;
-        line("    gpuos::set<" + output + ">(e, v" + contraction.value() + ");");
-      }
+      case Kernel.Contraction contraction -> epilogue(contraction.value());
+      case Kernel.Gather gather -> epilogue(gather.value());
     }
     line("  }");
     line("};");
+  }
+
+  private void epilogue(int value) {
+    line("  static __device__ __forceinline__ void apply(const E& e) {");
+    nodes();
+    line("    gpuos::set<" + (kernel.operands().size() - 1) + ">(e, v" + value + ");");
   }
 
   private void operands() {

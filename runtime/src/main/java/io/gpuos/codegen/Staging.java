@@ -47,6 +47,40 @@ final class Staging {
     widen(scratch, slot, at);
   }
 
+  /**
+   * Fills the slot from {@code n} elements at the offsets in slot {@code offsets} of the longs;
+   * where there is none, with NaN or 0. Elements {@code step} apart are read together.
+   */
+  void loadPicked(CpuScratch scratch, int slot, long address, int offsets, long step, int n) {
+    long[] at = scratch.longs[offsets];
+    Object array = rawArray(scratch, slot);
+    for (int i = 0; i < n; ) {
+      int end = i + 1;
+      if (!GatherKernel.isNowhere(at[i])) {
+        while (end < n && !GatherKernel.isNowhere(at[end]) && at[end] == at[end - 1] + step) {
+          end++;
+        }
+        raw.load(address + at[i] * type.bytes(), step * type.bytes(), array, i, end - i);
+      }
+      i = end;
+    }
+    widen(scratch, slot, n);
+    for (int i = 0; i < n; i++) {
+      if (GatherKernel.isNowhere(at[i])) {
+        clear(scratch, slot, i);
+      }
+    }
+  }
+
+  private void clear(CpuScratch scratch, int slot, int i) {
+    switch (ComputeType.of(type)) {
+      case DOUBLE -> scratch.doubles[slot][i] = Double.NaN;
+      case FLOAT -> scratch.floats[slot][i] = Float.NaN;
+      case LONG -> scratch.longs[slot][i] = 0;
+      case INT -> scratch.ints[slot][i] = 0;
+    }
+  }
+
   /** Writes the slot's first {@code n} elements to places that are {@code stride} apart. */
   void store(CpuScratch scratch, int slot, long address, long stride, int n) {
     narrow(scratch, slot, n);

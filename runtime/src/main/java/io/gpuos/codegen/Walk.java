@@ -114,6 +114,16 @@ final class Walk {
     }
   }
 
+  /** Writes the offset of each element of the runs, in the order of the chunk. */
+  void offsets(long[] to) {
+    int at = 0;
+    for (int r = 0; r < runs; r++) {
+      for (int i = 0; i < length(r); i++) {
+        to[at++] = starts[r] + i * stride;
+      }
+    }
+  }
+
   /** Sets the odometer to the index of dimensions {@code [from, to)}; returns the offset there. */
   private long begin(IterationSpace space, int operand, int from, int to) {
     long offset = 0;

@@ -44,6 +44,10 @@ final class CallBinder {
   private static final Map<String, String> REDUCTION_KEYWORDS =
       Map.of("dim", "axis", "p", "ord", "unbiased", "correction");
 
+  /** What PyTorch calls {@code input}. */
+  private static final Map<Picker, String> INPUT =
+      Map.of(Picker.GATHER, "x", Picker.INDEX_SELECT, "x", Picker.EMBEDDING, "index");
+
   private final String name;
   private final int column;
 
@@ -86,6 +90,10 @@ final class CallBinder {
     if (name.equals(Expr.MatMul.NAME)) {
       return binder.product(actuals);
     }
+    Optional<Picker> picker = Picker.byName(name);
+    if (picker.isPresent()) {
+      return binder.pick(picker.get(), actuals);
+    }
     throw binder.error(
         "unknown function", "name=" + name, "a function that 'gpuos ops' lists" + closest(name));
   }
@@ -96,9 +104,10 @@ final class CallBinder {
             .flatMap(f -> Stream.concat(Stream.of(f.functionName()), f.aliases().stream()));
     Stream<String> reducers = Stream.of(Reducer.values()).map(Reducer::functionName);
     Stream<String> composites = Stream.of(Composite.values()).map(Composite::functionName);
+    Stream<String> pickers = Stream.of(Picker.values()).map(Picker::functionName);
     return Suggestions.closest(
         name,
-        Stream.of(functions, reducers, composites, Stream.of(CAST, Expr.MatMul.NAME))
+        Stream.of(functions, reducers, composites, pickers, Stream.of(CAST, Expr.MatMul.NAME))
             .flatMap(s -> s)
             .toList());
   }
@@ -284,6 +293,23 @@ final class CallBinder {
     return new Expr.MatMul(
         expr(PRODUCT_PARAMETERS.getFirst(), given.get("a")),
         expr(PRODUCT_PARAMETERS.getLast(), given.get("b")));
+  }
+
+  private Expr pick(Picker picker, List<Actual> actuals) {
+    Map<String, Actual> given =
+        assign(picker.parameters(), actuals, Map.of("dim", "axis", "input", INPUT.get(picker)));
+    boolean embedding = picker == Picker.EMBEDDING;
+    Parameter source = picker.parameters().get(embedding ? 1 : 0);
+    Parameter index = picker.parameters().get(embedding ? 0 : 1);
+    List<Integer> axes = embedding ? List.of(0) : axes(given);
+    if (axes.size() != 1) {
+      throw mismatch(given.get("axis"), "axis", "one integer");
+    }
+    return new Expr.Pick(
+        picker,
+        expr(source, given.get(source.name())),
+        expr(index, given.get(index.name())),
+        axes.getFirst());
   }
 
   private static Expr number(String text) {

@@ -205,6 +205,28 @@ public sealed interface Expr {
     }
   }
 
+  /**
+   * Elements of {@code source} picked along an axis by {@code index}, which is of type I64 or I32.
+   *
+   * @param axis of the source, a negative one from the last; 0 for an embedding
+   */
+  record Pick(Picker picker, Expr source, Expr index, int axis) implements Expr {
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Pick pick && ExprGraph.equal(this, pick);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
   /** The tensor of that name. */
   static Expr input(String name) {
     return new Input(name);
@@ -270,6 +292,16 @@ public sealed interface Expr {
   /** The matrix product of this and {@code other}; see {@link MatMul}. */
   default Expr matmul(Expr other) {
     return new MatMul(this, other);
+  }
+
+  /** Picks elements of this along an axis; see {@link Picker#GATHER}. */
+  default Expr gather(Expr index, int axis) {
+    return new Pick(Picker.GATHER, this, index, axis);
+  }
+
+  /** Picks slices of this along an axis; see {@link Picker#INDEX_SELECT}. */
+  default Expr indexSelect(Expr index, int axis) {
+    return new Pick(Picker.INDEX_SELECT, this, index, axis);
   }
 
   default Expr to(DType type) {

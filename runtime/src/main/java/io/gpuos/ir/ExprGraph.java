@@ -27,6 +27,7 @@ final class ExprGraph {
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
+      case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
     };
   }
 
@@ -88,6 +89,7 @@ final class ExprGraph {
           case Expr.Foreign(var function, _) -> function;
           case Expr.Cast(var type, _) -> "cast " + type;
           case Expr.MatMul _ -> "matmul";
+          case Expr.Pick(Picker picker, _, _, int axis) -> "pick " + picker + " " + axis;
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->
               "reduce %s %s %s %s".formatted(reducer, axes, keepdim, parameter);
         };

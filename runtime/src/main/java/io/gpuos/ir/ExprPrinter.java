@@ -4,6 +4,7 @@ import io.gpuos.layout.DType;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -92,6 +93,7 @@ final class ExprPrinter {
           "cast(%s, %s)".formatted(text(argument, height - 1), TypeNames.shortName(type));
       case Expr.Reduce reduce -> reduction(reduce, height);
       case Expr.MatMul product -> function(Expr.MatMul.NAME, ExprGraph.arguments(product), height);
+      case Expr.Pick pick -> pick(pick, height);
       case Expr.Call call -> call(call, height);
       case Expr.Foreign foreign -> function(foreign.function().name(), foreign.arguments(), height);
     };
@@ -109,6 +111,15 @@ final class ExprPrinter {
           .append(reduce.axes().size() == 1 ? reduce.axes().getFirst() : reduce.axes());
     }
     return text.append(reduce.keepdim() ? ", keepdim=true)" : ")").toString();
+  }
+
+  private String pick(Expr.Pick pick, int height) {
+    String name = pick.picker().functionName();
+    String source = text(pick.source(), height - 1);
+    String index = text(pick.index(), height - 1);
+    return pick.picker() == Picker.EMBEDDING
+        ? "%s(%s, %s)".formatted(name, index, source)
+        : String.format(Locale.ROOT, "%s(%s, %s, axis=%d)", name, source, index, pick.axis());
   }
 
   private String call(Expr.Call call, int height) {
@@ -156,6 +167,7 @@ final class ExprPrinter {
           Expr.Cast _,
           Expr.Reduce _,
           Expr.MatMul _,
+          Expr.Pick _,
           Expr.Foreign _,
           Expr.Call _ ->
           ATOM;

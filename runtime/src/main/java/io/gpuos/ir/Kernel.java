@@ -18,7 +18,11 @@ import java.util.Set;
  * Node.Convert} and by a store.
  */
 public sealed interface Kernel
-    permits Kernel.Elementwise, Kernel.Reduction, Kernel.Rows, Kernel.Contraction {
+    permits Kernel.Elementwise,
+        Kernel.Reduction,
+        Kernel.Rows,
+        Kernel.Contraction,
+        Kernel.Gather {
 
   int MAX_INPUTS = 8;
   int MAX_OPERANDS = 10;
@@ -27,7 +31,9 @@ public sealed interface Kernel
 
   List<Node> nodes();
 
-  /** Whether a position is one of the kept dimensions, along the others of which it folds. */
+  /**
+   * Whether a position is one of the kept dimensions, along the others of which it folds, or picks.
+   */
   default boolean folds() {
     return !(this instanceof Elementwise);
   }
@@ -200,6 +206,26 @@ public sealed interface Kernel
     public static final int PRODUCT = 0;
 
     public Contraction {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
+    }
+  }
+
+  /**
+   * Elements picked out of a tensor along one of its axes, and what is computed of each. Operand 0
+   * is that source, an INPUT of any type; operand 1 is the index, an INPUT of type I64 or I32. The
+   * one reduced dimension of the space is the source's axis. In {@code nodes} a {@link Node.Load}
+   * of operand {@value #PICKED} is the picked element; operand 1 is not loaded. Node {@code value}
+   * is written to the last operand, the only OUTPUT.
+   *
+   * <p>Where the index is negative or not below the size of the axis, nothing is read, and the
+   * element is NaN in floating types, 0 in the others.
+   */
+  record Gather(List<Operand> operands, List<Node> nodes, int value) implements Kernel {
+    /** The operand whose number stands for the picked element. */
+    public static final int PICKED = 0;
+
+    public Gather {
       operands = List.copyOf(operands);
       nodes = List.copyOf(nodes);
     }

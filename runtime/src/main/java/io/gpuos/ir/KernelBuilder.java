@@ -66,18 +66,22 @@ final class KernelBuilder {
   }
 
   /**
-   * A kernel that computes {@code value} of the product that is a source of the region, or is the
-   * value itself.
+   * A kernel that computes {@code value} of the product, or the picked elements, that are a source
+   * of the region or the value itself.
    */
-  static Kernel contraction(TypedGraph graph, Region region, int product, int value) {
+  static Kernel withEpilogue(TypedGraph graph, Region region, int product, int value) {
     KernelBuilder builder = new KernelBuilder(graph);
     DType type = graph.node(product).type();
-    Operand factor = new Operand(Role.INPUT, type);
-    builder.operands.addAll(List.of(factor, factor));
+    for (int factor : graph.node(product).arguments()) {
+      builder.operands.add(new Operand(Role.INPUT, graph.node(factor).type()));
+    }
     builder.translated.put(product, builder.add(new Node.Load(Kernel.Contraction.PRODUCT, type)));
     builder.translate(region);
     builder.operands.add(new Operand(Role.OUTPUT, graph.node(value).type()));
-    return new Kernel.Contraction(builder.operands, builder.nodes, builder.translated.get(value));
+    int stored = builder.translated.get(value);
+    return graph.node(product).operation() instanceof Operation.Pick
+        ? new Kernel.Gather(builder.operands, builder.nodes, stored)
+        : new Kernel.Contraction(builder.operands, builder.nodes, stored);
   }
 
   private int add(Node node) {
@@ -109,7 +113,7 @@ final class KernelBuilder {
       case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
       case Operation.Fold(Reducer reducer, _, double parameter) ->
           new Node.Fold(reducer, typed.type(), arguments.getFirst(), parameter);
-      case Operation.Input _, Operation.Contract _ ->
+      case Operation.Input _, Operation.Contract _, Operation.Pick _ ->
           throw new IllegalStateException("not computed in a kernel: node=" + typed);
     };
   }

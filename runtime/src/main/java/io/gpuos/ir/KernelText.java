@@ -34,6 +34,7 @@ public final class KernelText {
           case Kernel.Reduction _ -> "reduction";
           case Kernel.Rows _ -> "rows";
           case Kernel.Contraction _ -> "contraction";
+          case Kernel.Gather _ -> "gather";
         });
     text.append(
         IntStream.range(0, kernel.operands().size())
@@ -57,12 +58,9 @@ public final class KernelText {
                   reduction.value(),
                   reduction.parameter()));
       case Kernel.Contraction contraction ->
-          text.append(
-              String.format(
-                  Locale.ROOT,
-                  "store %d = %%%d\n",
-                  contraction.operands().size() - 1,
-                  contraction.value()));
+          stores(text, List.of(new Store(kernel.operands().size() - 1, contraction.value())));
+      case Kernel.Gather gather ->
+          stores(text, List.of(new Store(kernel.operands().size() - 1, gather.value())));
     }
     return text.toString();
   }

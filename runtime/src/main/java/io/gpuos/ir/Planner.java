@@ -24,7 +24,7 @@ import java.util.stream.Stream;
  *
  * <p>First it chooses what has to lie in memory: outputs, results of reductions, and <em>cuts</em>,
  * arguments of nodes that would otherwise need more operands or nodes than a kernel has, and
- * factors of matrix products. {@link RowPlanner} finds which of these are computed together row by
+ * factors of matrix products, sources and indices of picked elements. {@link RowPlanner} finds which of these are computed together row by
  * row. Then it goes through them in topological order and emits a step for each; elementwise values
  * of one shape share a step while they fit and do not wait for each other.
  *
@@ -142,7 +142,7 @@ final class Planner {
   /** Factors of matrix products are read as they are, so those that are computed go to memory. */
   private void storeFactors(List<Integer> reachable) {
     for (int node : reachable) {
-      if (graph.node(node).operation() instanceof Operation.Contract) {
+      if (graph.node(node).takesEpilogue()) {
         graph.node(node).arguments().stream()
             .filter(factor -> graph.node(factor).elementwise())
             .forEach(cuts::add);
@@ -163,7 +163,7 @@ final class Planner {
       }
     }
     for (int node : reachable) {
-      if (graph.node(node).operation() instanceof Operation.Contract) {
+      if (graph.node(node).takesEpilogue()) {
         fuse(node, roots);
       }
     }
@@ -277,9 +277,9 @@ final class Planner {
     }
   }
 
-  /** Whether the node is computed by the kernel of a matrix product. */
+  /** Whether the node is computed by the kernel of a matrix product, or of picked elements. */
   private boolean isProduct(int node) {
-    return graph.node(node).operation() instanceof Operation.Contract || fused.containsKey(node);
+    return graph.node(node).takesEpilogue() || fused.containsKey(node);
   }
 
   private void emitRows(RowPlanner.Rows rows, List<Integer> members) {
@@ -312,7 +312,10 @@ final class Planner {
     stored.put(node, target);
   }
 
-  /** A step for the value {@code node} of a product, which may be the product itself. */
+  /**
+   * A step for the value {@code node} of a product, which may be the product itself. Picked
+   * elements are planned like a product, with source and index as the factors.
+   */
   private void emitProduct(int product, int node, Source target) {
     Region region = epilogue(node);
     List<Integer> factors = graph.node(product).arguments();
@@ -326,9 +329,16 @@ final class Planner {
     read.forEach(source -> operands.add(stored.get(source)));
     operands.add(target);
     List<Long> shape = new ArrayList<>(graph.node(product).shape());
-    List<Integer> axes = List.of(shape.size());
-    shape.add(graph.node(factors.getFirst()).shape().getLast());
-    Kernel kernel = KernelBuilder.contraction(graph, region, product, node);
+    List<Long> first = graph.node(factors.getFirst()).shape();
+    int axis = shape.size();
+    if (graph.node(product).operation() instanceof Operation.Pick(int picked)) {
+      axis = picked;
+      shape.add(first.get(picked));
+    } else {
+      shape.add(first.getLast());
+    }
+    List<Integer> axes = List.of(axis);
+    Kernel kernel = KernelBuilder.withEpilogue(graph, region, product, node);
     steps.add(new Step(kernel, operands, shape, axes));
     stored.put(node, target);
   }

@@ -35,11 +35,23 @@ record TypedNode(
 
     /** The matrix product of two arguments of one type. */
     record Contract() implements Operation {}
+
+    /**
+     * The first argument at the places that the second one names along an axis.
+     *
+     * @param axis of the first argument, from 0
+     */
+    record Pick(int axis) implements Operation {}
   }
 
   /** Whether a step of its own computes it, from values that lie in memory or go in with it. */
   boolean folds() {
-    return operation instanceof Operation.Fold || operation instanceof Operation.Contract;
+    return operation instanceof Operation.Fold || takesEpilogue();
+  }
+
+  /** Whether its step reads both arguments from memory and goes on computing with the result. */
+  boolean takesEpilogue() {
+    return operation instanceof Operation.Contract || operation instanceof Operation.Pick;
   }
 
   /** An elementwise operation, as against a source or a reduction. */

@@ -70,6 +70,7 @@ final class Typer {
       case Expr.Cast(DType type, _) -> graph.cast(arguments.getFirst(), type);
       case Expr.Reduce reduce -> reduce(reduce, arguments.getFirst());
       case Expr.MatMul product -> product(product, arguments);
+      case Expr.Pick pick -> pick(pick, arguments);
       case Expr.Call call -> call(call, arguments);
       case Expr.Foreign foreign -> foreign(foreign, arguments);
     };
@@ -142,6 +143,34 @@ final class Typer {
     }
     Shapes.checkSize(shape, type);
     return graph.add(new TypedNode(new Operation.Contract(), type, shape, factors, false));
+  }
+
+  private int pick(Expr.Pick pick, List<Integer> arguments) {
+    String name = pick.picker().functionName();
+    List<Integer> tensors = arguments.stream().map(graph::tensor).toList();
+    List<TypedNode> nodes = graph.nodes(tensors);
+    TypedNode source = nodes.getFirst();
+    TypedNode index = nodes.getLast();
+    boolean constant = nodes.stream().anyMatch(n -> n.operation() instanceof Operation.Constant);
+    if (constant || source.shape().isEmpty()) {
+      throw new ShapeException(
+          "source or index without dimensions: function=%s, source=%s, index=%s, expected=tensors, the source with an axis"
+              .formatted(name, source.shape(), index.shape()));
+    }
+    if (index.type() != DType.I64 && index.type() != DType.I32) {
+      throw noMeaning(
+          name, ExprGraph.arguments(pick), nodes, "an index of type i64 or i32, as cast(i, i64)");
+    }
+    int axis =
+        Shapes.axes(
+                List.of(pick.axis()),
+                source.shape(),
+                () -> "function=" + name + ", shape=" + source.shape())
+            .getFirst();
+    List<Long> shape = pick.picker().shape(source.shape(), index.shape(), axis);
+    Shapes.checkSize(shape, source.type());
+    return graph.add(
+        new TypedNode(new Operation.Pick(axis), source.type(), shape, tensors, false));
   }
 
   private int call(Expr.Call call, List<Integer> arguments) {

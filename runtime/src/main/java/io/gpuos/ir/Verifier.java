@@ -38,6 +38,7 @@ public final class Verifier {
       case Kernel.Reduction reduction -> verifyReduction(reduction);
       case Kernel.Rows rows -> verifyRows(rows);
       case Kernel.Contraction contraction -> verifyContraction(contraction);
+      case Kernel.Gather gather -> verifyGather(gather);
     }
   }
 
@@ -165,13 +166,27 @@ public final class Verifier {
             && operand(0).type() == operand(1).type()
             && operand(0).type() != DType.BOOL;
     check(factors, "no two factors of one type", "operands", operands);
+    verifyEpilogue(contraction.value());
+  }
+
+  private void verifyGather(Kernel.Gather gather) {
+    List<Operand> operands = gather.operands();
+    check(count(Role.OUTPUT) == 1, "gather with several outputs", "operands", operands);
+    boolean indexed =
+        count(Role.INPUT) >= 2
+            && (operand(1).type() == DType.I64 || operand(1).type() == DType.I32);
+    check(indexed, "no source and index", "operands", operands);
+    verifyEpilogue(gather.value());
+  }
+
+  private void verifyEpilogue(int value) {
     boolean loaded =
-        contraction.nodes().stream().anyMatch(n -> n instanceof Node.Load(int k, _) && k == 1);
-    check(!loaded, "load of a factor", "nodes", contraction.nodes());
-    boolean node = contraction.value() >= 0 && contraction.value() < contraction.nodes().size();
-    check(node, "store of no node", "value", contraction.value());
-    boolean typed = operands.getLast().type() == type(contraction.value());
-    check(typed, "store in another type", "value", contraction.value());
+        kernel.nodes().stream().anyMatch(n -> n instanceof Node.Load(int k, _) && k == 1);
+    check(!loaded, "load of a factor", "nodes", kernel.nodes());
+    boolean node = value >= 0 && value < kernel.nodes().size();
+    check(node, "store of no node", "value", value);
+    boolean typed = kernel.operands().getLast().type() == type(value);
+    check(typed, "store in another type", "value", value);
   }
 
   private Operand operand(int index) {

@@ -95,6 +95,7 @@ final class Shrinker {
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
+      case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
     };
   }
 
@@ -104,6 +105,8 @@ final class Shrinker {
       case Expr.Call call -> new Expr.Call(call.function(), arguments);
       case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
+      case Expr.Pick(var picker, _, _, int axis) ->
+          new Expr.Pick(picker, arguments.getFirst(), arguments.getLast(), axis);
       case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
       case Expr.Reduce(var reducer, _, var axes, var keepdim, var parameter) ->
           new Expr.Reduce(reducer, arguments.getFirst(), axes, keepdim, parameter);

@@ -167,6 +167,9 @@ public final class CpuDevice implements ComputeDevice {
 
   @Override
   public long tilePositions(Kernel kernel, IterationSpace space) {
+    if (kernel instanceof Kernel.Gather) {
+      return TILE_POSITIONS;
+    }
     if (kernel.folds()) {
       long perResult = Math.max(1, space.reducedCount());
       return Math.max(1, TILE_POSITIONS / perResult);

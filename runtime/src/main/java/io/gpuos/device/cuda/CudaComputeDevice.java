@@ -379,7 +379,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       return Math.max(1, LEAST_PRODUCTS / ContractionSpace.products(space));
     }
     long perWorker = Math.ceilDiv(space.count(), (long) workers);
-    if (source.folds()) {
+    if (source.folds() && !(source instanceof Kernel.Gather)) {
       long worth = LEAST_REDUCED / Math.max(1, space.reducedCount());
       return Math.min(Math.max(1, Math.max(worth, perWorker)), MOST_RESULTS);
     }

@@ -26,7 +26,8 @@ public final class DeviceSources {
     "gpuos_rows.cuh",
     "gpuos_cells.cuh",
     "gpuos_interpret.cuh",
-    "gpuos_matmul.cuh"
+    "gpuos_matmul.cuh",
+    "gpuos_gather.cuh"
   };
 
   private DeviceSources() {}
