@@ -6,9 +6,9 @@ import io.gpuos.layout.IterationSpace;
 import java.util.List;
 
 /**
- * Runs a kernel on picked elements, a chunk of positions at a time: stage the index, read the source
- * where it says, and from there on as an elementwise kernel. Elements of the source that lie one
- * step apart for neighbouring positions, such as a row of a table, move together.
+ * Runs a kernel on picked elements, a chunk of positions at a time: stage the index, read the
+ * source where it says, and from there on as an elementwise kernel. Elements of the source that lie
+ * one step apart for neighbouring positions, such as a row of a table, move together.
  */
 final class GatherKernel implements CpuKernel {
 

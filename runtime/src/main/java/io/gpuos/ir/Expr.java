@@ -211,6 +211,21 @@ public sealed interface Expr {
    * @param axis of the source, a negative one from the last; 0 for an embedding
    */
   record Pick(Picker picker, Expr source, Expr index, int axis) implements Expr {
+
+    /** Source and index in the order in which the language writes them. */
+    List<Expr> arguments() {
+      return picker == Picker.EMBEDDING ? List.of(index, source) : List.of(source, index);
+    }
+
+    /** The same of other arguments, in the order of {@link #arguments}. */
+    Pick with(List<Expr> arguments) {
+      Expr first = arguments.getFirst();
+      Expr last = arguments.getLast();
+      return picker == Picker.EMBEDDING
+          ? new Pick(picker, last, first, axis)
+          : new Pick(picker, first, last, axis);
+    }
+
     @Override
     public boolean equals(Object other) {
       return other instanceof Pick pick && ExprGraph.equal(this, pick);

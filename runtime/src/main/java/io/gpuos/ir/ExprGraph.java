@@ -27,7 +27,7 @@ final class ExprGraph {
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
-      case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
+      case Expr.Pick pick -> pick.arguments();
     };
   }
 

@@ -16,6 +16,8 @@ import java.util.Set;
  * <p>Elementwise work on a matrix product is part of its kernel, where nothing else needs the
  * product itself; factors lie in memory.
  *
+ * <p>So it is with elements that an index picks: source and index lie in memory.
+ *
  * <p>Elementwise work before a reduction is part of the reduction's kernel. So is work after it,
  * and further reductions, as long as everything goes over the same rows: see {@link Kernel.Rows}.
  * Other work after a reduction is a later step that reads the result by broadcasting. Equal
@@ -51,16 +53,16 @@ public record ExpressionPlan(
 
   /**
    * One kernel and what it runs on. Every operand that is read broadcasts to {@code shape}, but for
-   * a matrix product and picked elements: their first two operands are as they were written, and the
-   * others broadcast to the result.
+   * a matrix product and picked elements: their first two operands are as they were written, and
+   * the others broadcast to the result.
    *
    * @param operands the tensor of each of the kernel's operands, in the kernel's order
    * @param shape of the iteration space: that of the result for elementwise kernels, that of the
    *     folded value for reductions; for a matrix product that of the result, then the size that is
    *     summed over; for picked elements that of the result, then the size of the source's axis
-   * @param axes for picked elements the axis of the source; otherwise the reduced axes of {@code shape}, ascending; empty for elementwise kernels and for
-   *     the reduction of a tensor without dimensions. The result of a reduction has these axes left
-   *     out or of size 1.
+   * @param axes for picked elements the axis of the source; otherwise the reduced axes of {@code
+   *     shape}, ascending; empty for elementwise kernels and for the reduction of a tensor without
+   *     dimensions. The result of a reduction has these axes left out or of size 1.
    * @param squeezed operands of a rows kernel whose tensors have the reduced axes left out; they
    *     broadcast to {@code shape} without these
    */

@@ -18,11 +18,7 @@ import java.util.Set;
  * Node.Convert} and by a store.
  */
 public sealed interface Kernel
-    permits Kernel.Elementwise,
-        Kernel.Reduction,
-        Kernel.Rows,
-        Kernel.Contraction,
-        Kernel.Gather {
+    permits Kernel.Elementwise, Kernel.Reduction, Kernel.Rows, Kernel.Contraction, Kernel.Gather {
 
   int MAX_INPUTS = 8;
   int MAX_OPERANDS = 10;

@@ -18,7 +18,9 @@ public enum Picker {
    */
   GATHER("gather", "x, index, axis", "x where the index says along an axis; as torch.gather"),
 
-  /** As {@code torch.index_select}: the slices of x that an index of one axis names, in its order. */
+  /**
+   * As {@code torch.index_select}: the slices of x that an index of one axis names, in its order.
+   */
   INDEX_SELECT(
       "index_select", "x, index, axis", "slices of x along an axis; as torch.index_select"),
 

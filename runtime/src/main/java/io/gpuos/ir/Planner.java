@@ -24,9 +24,10 @@ import java.util.stream.Stream;
  *
  * <p>First it chooses what has to lie in memory: outputs, results of reductions, and <em>cuts</em>,
  * arguments of nodes that would otherwise need more operands or nodes than a kernel has, and
- * factors of matrix products, sources and indices of picked elements. {@link RowPlanner} finds which of these are computed together row by
- * row. Then it goes through them in topological order and emits a step for each; elementwise values
- * of one shape share a step while they fit and do not wait for each other.
+ * factors of matrix products, sources and indices of picked elements. {@link RowPlanner} finds
+ * which of these are computed together row by row. Then it goes through them in topological order
+ * and emits a step for each; elementwise values of one shape share a step while they fit and do not
+ * wait for each other.
  *
  * <p>Invariant: a group of values that is not emitted yet depends on emitted values only.
  */

@@ -38,8 +38,7 @@ public final class Substitution {
               reduce.axes(),
               reduce.keepdim(),
               reduce.parameter());
-      case Expr.Pick pick ->
-          new Expr.Pick(pick.picker(), arguments.getFirst(), arguments.getLast(), pick.axis());
+      case Expr.Pick pick -> pick.with(arguments);
       case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
     };
   }

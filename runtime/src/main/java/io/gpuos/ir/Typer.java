@@ -147,7 +147,8 @@ final class Typer {
 
   private int pick(Expr.Pick pick, List<Integer> arguments) {
     String name = pick.picker().functionName();
-    List<Integer> tensors = arguments.stream().map(graph::tensor).toList();
+    List<Integer> written = arguments.stream().map(graph::tensor).toList();
+    List<Integer> tensors = pick.picker() == Picker.EMBEDDING ? written.reversed() : written;
     List<TypedNode> nodes = graph.nodes(tensors);
     TypedNode source = nodes.getFirst();
     TypedNode index = nodes.getLast();
@@ -159,7 +160,10 @@ final class Typer {
     }
     if (index.type() != DType.I64 && index.type() != DType.I32) {
       throw noMeaning(
-          name, ExprGraph.arguments(pick), nodes, "an index of type i64 or i32, as cast(i, i64)");
+          name,
+          List.of(pick.source(), pick.index()),
+          nodes,
+          "an index of type i64 or i32, as cast(i, i64)");
     }
     int axis =
         Shapes.axes(
@@ -169,8 +173,7 @@ final class Typer {
             .getFirst();
     List<Long> shape = pick.picker().shape(source.shape(), index.shape(), axis);
     Shapes.checkSize(shape, source.type());
-    return graph.add(
-        new TypedNode(new Operation.Pick(axis), source.type(), shape, tensors, false));
+    return graph.add(new TypedNode(new Operation.Pick(axis), source.type(), shape, tensors, false));
   }
 
   private int call(Expr.Call call, List<Integer> arguments) {

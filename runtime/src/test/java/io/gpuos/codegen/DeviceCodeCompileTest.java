@@ -129,8 +129,21 @@ class DeviceCodeCompileTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldCompileIndexedReads(String architecture) {
+    compileAll(DeviceGathers.all(), architecture);
+  }
+
+  @ParameterizedTest
   @ValueSource(
-      strings = {"gpuos_ptx", "gpuos_types", "gpuos_math", "gpuos_operands", "gpuos_matmul"})
+      strings = {
+        "gpuos_ptx",
+        "gpuos_types",
+        "gpuos_math",
+        "gpuos_operands",
+        "gpuos_matmul",
+        "gpuos_gather"
+      })
   void shouldCompileEachHeaderByItself(String header) {
     compile(header, "#include \"" + header + ".cuh\"\n", "sm_90");
   }

@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gpuos.codegen.DeviceGathers;
 import io.gpuos.codegen.DeviceKernels;
 import io.gpuos.codegen.DeviceProducts;
 import io.gpuos.ir.Kernel;
@@ -39,6 +40,9 @@ class GeneratedOperatorsTest {
           "linear_relu_f32",
           "matmul_f64",
           "linear_relu_bf16",
+          "gather_i64_f32",
+          "gather_i32_bool",
+          "gather_add_f16",
           "matmul_i64");
 
   private static Map<String, Kernel> kernels() {
@@ -47,6 +51,7 @@ class GeneratedOperatorsTest {
     kernels.putAll(DeviceKernels.composites());
     kernels.putAll(DeviceKernels.reductions());
     kernels.putAll(DeviceProducts.all());
+    kernels.putAll(DeviceGathers.all());
     return kernels;
   }
 
