@@ -131,6 +131,8 @@ class VerifierTest {
         Arguments.of(
             "parameter without meaning", reduction(Reducer.NORM, DType.F32, DType.F32, Double.NaN)),
         Arguments.of("parameter without meaning", reduction(Reducer.SUM, DType.F32, DType.F32, 1)),
+        Arguments.of(
+            "no source and index", new Kernel.Gather(List.of(IN, IN, OUT), List.of(LOAD), 0)),
         Arguments.of("no two factors", contraction(List.of(IN, OUT), List.of(LOAD), 0)),
         Arguments.of(
             "no two factors",
