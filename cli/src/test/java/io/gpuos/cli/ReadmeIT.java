@@ -24,7 +24,8 @@ class ReadmeIT {
             .with("PATH", Checkout.jdk() + "/bin:" + System.getenv("PATH"))
             .run("sh", "-euc", commands.group(1));
     assertEquals(0, result.exitCode(), result::err);
-    String once = "[0.0, 0.0, 0.5, 0.5]\n[8.0, 18.0]\n5050\n[100.0, 200.0, 300.0, 400.0]\n";
+    String once =
+        "[0.0, 0.0, 0.5, 0.5]\n[8.0, 18.0]\n5050\n[100.0, 200.0, 300.0, 400.0]\n[6.0, 12.0]\n";
     assertEquals(once + once, result.out());
     assertTrue(result.err().lines().noneMatch(line -> line.contains("WARNING")), result::err);
   }
