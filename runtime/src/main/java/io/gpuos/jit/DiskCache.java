@@ -186,6 +186,8 @@ public final class DiskCache {
     if (folder == null || EntryFormat.HEADER_BYTES + payload.length > limit) {
       return;
     }
+    // A pending interrupt would break off the writing.
+    boolean interrupted = Thread.interrupted();
     try {
       write(key, payload);
       evicted.add(EntryFiles.evict(folder, limit));
@@ -193,6 +195,10 @@ public final class DiskCache {
       failures.increment();
       reason = "entry not written: " + CacheDirectory.describe(e);
       warnOnce(reason);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
