@@ -26,8 +26,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
-import java.util.Set;
-import java.util.stream.IntStream;
 
 /**
  * An operator bound to operand layouts on one device: its plan, with every kernel installed and
@@ -47,6 +45,8 @@ final class Binding {
   /**
    * One step, less its addresses. Positions 0 means there is nothing to submit; linear ones have no
    * space.
+   *
+   * @param planned what the operator was compiled from
    */
   record Step(
       int operator,
@@ -54,28 +54,14 @@ final class Binding {
       SpaceNumber space,
       long positions,
       long tilePositions,
-      Kernel kernel,
-      List<Source> operands,
-      Set<Integer> squeezed) {
+      ExpressionPlan.Step planned) {
 
-    /**
-     * Whether an output may not be the very same tensor as an input: an element may be written
-     * before one that lies at another position is read.
-     */
-    boolean readsBesideWrites(Source input, Source output) {
-      return switch (kernel) {
-        case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _, Kernel.Contraction _, Kernel.Gather _ -> true;
-        case Kernel.Rows rows -> {
-          int written = operands.indexOf(output);
-          yield IntStream.range(0, operands.size())
-              .filter(k -> operands.get(k).equals(input))
-              .anyMatch(
-                  k ->
-                      rows.perRow().contains(k) != rows.perRow().contains(written)
-                          || squeezed.contains(k) != squeezed.contains(written));
-        }
-      };
+    Kernel kernel() {
+      return planned.kernel();
+    }
+
+    List<Source> operands() {
+      return planned.operands();
     }
   }
 
@@ -116,6 +102,11 @@ final class Binding {
 
   List<Step> steps() {
     return steps;
+  }
+
+  /** What the steps were made from, in order. */
+  List<ExpressionPlan.Step> planned() {
+    return steps.stream().map(Step::planned).toList();
   }
 
   /** Types and shapes of the results of {@code operator} on these inputs. */
@@ -290,9 +281,7 @@ final class Binding {
         number,
         positions,
         tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
-        kernel,
-        step.operands(),
-        step.squeezed());
+        step);
   }
 
   private static boolean isLinear(Kernel kernel, IterationSpace space) {

@@ -3,6 +3,7 @@ package io.gpuos;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.OverlapException;
+import io.gpuos.ir.ExpressionPlan;
 import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.layout.Layout;
 import io.gpuos.layout.Overlap;
@@ -145,11 +146,12 @@ public final class Call implements AutoCloseable {
       for (int i = 0; i < inputs.length; i++) {
         Overlap overlap = overlap(outputs[o], inputs[i]);
         if (overlap == Overlap.PARTIAL
-            || overlap == Overlap.IDENTICAL && readsAfterWrite(binding, o, i)) {
+            || overlap == Overlap.IDENTICAL
+                && ExpressionPlan.readsAfterWrite(binding.planned(), o, i)) {
           throw new OverlapException(
               String.format(
                   Locale.ROOT,
-                  "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator; write to a new tensor and copy",
+                  "output overlaps an input: operator=%s, output=%d, input=%s, expected=disjoint memory, or the very same tensor in an elementwise operator or one over rows; write to a new tensor and copy",
                   operator,
                   o,
                   operator.inputs().get(i)));
@@ -160,26 +162,6 @@ public final class Call implements AutoCloseable {
 
   private static Overlap overlap(Tensor a, Tensor b) {
     return Overlap.between(a.address(), a.layout(), b.address(), b.layout());
-  }
-
-  /**
-   * Whether input {@code input} is read by a reduction or a matrix product, or a step, that comes
-   * with or after the write.
-   */
-  private static boolean readsAfterWrite(Binding binding, int output, int input) {
-    boolean written = false;
-    for (Binding.Step step : binding.steps()) {
-      boolean reads = step.operands().contains(new Source.Input(input));
-      boolean writes = step.operands().contains(new Source.Output(output));
-      if (reads
-          && (written
-              || writes
-                  && step.readsBesideWrites(new Source.Input(input), new Source.Output(output)))) {
-        return true;
-      }
-      written |= writes;
-    }
-    return false;
   }
 
   /**

@@ -38,7 +38,8 @@ import java.util.concurrent.atomic.AtomicLong;
  * first. What overwrites an input later waits for the candidate, as for any reader. Other
  * submissions cost a counter. Memory of samples under way is bounded by {@link Options#memory}; a
  * submission for which there is none, or no room in the ring, or whose types the candidate is still
- * being compiled for, is not sampled but counted as skipped. Batches are never sampled.
+ * being compiled for, is not sampled but counted as skipped. Batches and programs are never
+ * sampled.
  *
  * <p><b>When it ends.</b> The candidate is withdrawn by itself, with a line in the log, at the
  * first element that differs by more than the tolerance ({@link Verdict#MISMATCH}) or is NaN where
@@ -308,7 +309,10 @@ public final class Candidate {
       }
       return publish();
     } finally {
-      paused = isOver();
+      synchronized (this) {
+        // Not while another thread ends the trial, which is over for good.
+        paused = verdict.ended();
+      }
     }
   }
 

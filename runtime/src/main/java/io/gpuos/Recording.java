@@ -171,7 +171,7 @@ public final class Recording {
                       + operator
                       + ", "
                       + conflict
-                      + ", expected=outputs in memory of their own, or the very same tensor in an elementwise operator; write to a new tensor and copy");
+                      + ", expected=outputs in memory of their own, or the very same tensor in an elementwise operator or one over rows; write to a new tensor and copy");
             });
     nodes.add(node);
   }

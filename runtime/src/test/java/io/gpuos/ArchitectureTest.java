@@ -90,6 +90,25 @@ class ArchitectureTest {
         violations(List.of(new Use("io.gpuos.misc.Any", "io.gpuos.misc", "io.gpuos.error"))));
   }
 
+  @Test
+  void shouldListEveryFileOfTheDeviceSide() throws IOException {
+    String page = Files.readString(Path.of("../docs/architecture.md"));
+    try (Stream<Path> files = Files.list(Path.of("src/main/resources/io/gpuos/device"))) {
+      assertEquals(
+          List.of(),
+          files
+              .map(file -> file.getFileName().toString())
+              .filter(name -> name.endsWith(".cu") || name.endsWith(".cuh"))
+              .filter(name -> !page.contains("`" + name + "`") && !isListedAsTwin(page, name))
+              .toList());
+    }
+  }
+
+  /** {@code `name.cu`, `.cuh`} lists both. */
+  private static boolean isListedAsTwin(String page, String name) {
+    return name.endsWith(".cuh") && page.contains("`" + name.replace(".cuh", ".cu") + "`, `.cuh`");
+  }
+
   private static List<String> violations(List<Use> uses) {
     return uses.stream()
         .filter(use -> place(use.to()) < 0 || place(use.to()) >= place(use.from()))

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.gpuos.error.ClosedException;
+import io.gpuos.error.OverlapException;
 import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.List;
@@ -90,6 +91,52 @@ class ProgramTest {
         assertArrayEquals(new float[] {2, 3}, result.toFloats());
       }
     }
+  }
+
+  @Test
+  void shouldWriteRowsInPlaceAsCallsDo() {
+    Operator softmax = Operator.of("softmax(x)");
+    try (Program program =
+            gpu.record(
+                scope -> {
+                  SymbolicTensor x = scope.input(DType.F32, 2, 3);
+                  scope.applyInto(x, softmax, x);
+                  return List.of();
+                });
+        Tensor recorded = gpu.tensor(new float[] {1, 2, 3, 3, 2, 1}, 2, 3);
+        Tensor called = gpu.tensor(new float[] {1, 2, 3, 3, 2, 1}, 2, 3)) {
+      program.run(recorded);
+      gpu.runInto(softmax, called, called);
+      assertArrayEquals(called.toFloats(), recorded.toFloats());
+      assertEquals(
+          1, recorded.toFloats()[0] + recorded.toFloats()[1] + recorded.toFloats()[2], 1e-6);
+    }
+  }
+
+  @Test
+  void shouldRefuseToRecordAWriteBesideReads() {
+    for (String text : List.of("matmul(x, x)", "x + sum(x, axis=0)", "softmax(x) + max(x)")) {
+      Operator operator = Operator.of(text);
+      assertThrows(
+          OverlapException.class,
+          () ->
+              gpu.record(
+                  scope -> {
+                    SymbolicTensor x = scope.input(DType.F32, 3, 3);
+                    scope.applyInto(x.slice(0, 0, 3), operator, x.flip(0));
+                    return List.of();
+                  }),
+          text);
+    }
+    assertThrows(
+        OverlapException.class,
+        () ->
+            gpu.record(
+                scope -> {
+                  SymbolicTensor x = scope.input(DType.F32, 3, 3);
+                  scope.applyInto(x, Operator.of("matmul(x, x)"), x);
+                  return List.of();
+                }));
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * What to run for an expression over inputs of given types and shapes: steps in order, each of them
@@ -84,6 +85,26 @@ public record ExpressionPlan(
     public Step(Kernel kernel, List<Source> operands, List<Long> shape, List<Integer> axes) {
       this(kernel, operands, shape, axes, Set.of());
     }
+
+    /**
+     * Whether an output may not be the very same tensor as an input of this step: an element may be
+     * written before one that lies at another position is read.
+     */
+    private boolean readsBesideWrites(Source input, Source output) {
+      return switch (kernel) {
+        case Kernel.Elementwise _ -> false;
+        case Kernel.Reduction _, Kernel.Contraction _, Kernel.Gather _ -> true;
+        case Kernel.Rows rows -> {
+          int written = operands.indexOf(output);
+          yield IntStream.range(0, operands.size())
+              .filter(k -> operands.get(k).equals(input))
+              .anyMatch(
+                  k ->
+                      rows.perRow().contains(k) != rows.perRow().contains(written)
+                          || squeezed.contains(k) != squeezed.contains(written));
+        }
+      };
+    }
   }
 
   public ExpressionPlan {
@@ -108,6 +129,28 @@ public record ExpressionPlan(
     }
     Typer.Typed typed = Typer.type(outputs, inputs);
     return new Planner(typed.graph(), typed.outputs()).plan(new ArrayList<>(inputs.values()));
+  }
+
+  /**
+   * Whether an output may not be the very same tensor, of the same layout, as an input: the input
+   * is read after the output is written, or beside that in a kernel that does not read each element
+   * before it writes the one at its position.
+   *
+   * @param steps in order, those of a plan
+   */
+  public static boolean readsAfterWrite(List<Step> steps, int output, int input) {
+    Source read = new Source.Input(input);
+    Source write = new Source.Output(output);
+    boolean written = false;
+    for (Step step : steps) {
+      boolean writes = step.operands().contains(write);
+      if (step.operands().contains(read)
+          && (written || writes && step.readsBesideWrites(read, write))) {
+        return true;
+      }
+      written |= writes;
+    }
+    return false;
   }
 
   /** Type and shape of the tensor behind an operand. */

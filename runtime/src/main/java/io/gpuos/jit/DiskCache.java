@@ -2,6 +2,7 @@ package io.gpuos.jit;
 
 import io.gpuos.driver.CacheDirectory;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.ByteBuffer;
@@ -168,17 +169,15 @@ public final class DiskCache {
     }
   }
 
+  /** By a stream, as an interrupt of the calling thread breaks off what a channel reads. */
   private byte[] readAll(Path file) throws IOException {
-    Set<OpenOption> options = Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
-    try (FileChannel channel = FileChannel.open(file, options)) {
-      if (channel.size() > limit) {
+    OpenOption[] options = {StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS};
+    try (InputStream in = Files.newInputStream(file, options)) {
+      byte[] bytes = in.readNBytes((int) Math.min(limit + 1, Integer.MAX_VALUE - 8));
+      if (bytes.length > limit) {
         throw new IOException("cache entry damaged: defect=larger than the cache");
       }
-      ByteBuffer bytes = ByteBuffer.allocate((int) Math.min(channel.size(), Integer.MAX_VALUE - 8));
-      while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
-        // A regular file comes in one piece as a rule, but need not.
-      }
-      return bytes.array();
+      return bytes;
     }
   }
 
@@ -187,6 +186,8 @@ public final class DiskCache {
     if (folder == null || EntryFormat.HEADER_BYTES + payload.length > limit) {
       return;
     }
+    // A pending interrupt would break off the writing.
+    boolean interrupted = Thread.interrupted();
     try {
       write(key, payload);
       evicted.add(EntryFiles.evict(folder, limit));
@@ -194,6 +195,10 @@ public final class DiskCache {
       failures.increment();
       reason = "entry not written: " + CacheDirectory.describe(e);
       warnOnce(reason);
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 

@@ -2,7 +2,6 @@ package io.gpuos.schedule;
 
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionPlan;
-import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.TensorType;
 import io.gpuos.layout.DType;
@@ -123,27 +122,12 @@ public record Node(
       for (String name : inputs.sequencedKeySet()) {
         Overlap overlap = outputs.get(o).overlap(inputs.get(name));
         if (overlap == Overlap.PARTIAL
-            || overlap == Overlap.IDENTICAL && readsAfterWrite(plan, o, i)) {
+            || overlap == Overlap.IDENTICAL && ExpressionPlan.readsAfterWrite(plan.steps(), o, i)) {
           return Optional.of(String.format(Locale.ROOT, "output=%d, input=%s", o, name));
         }
         i++;
       }
     }
     return Optional.empty();
-  }
-
-  /** Whether an input is read by a reduction, or a step, that comes with or after the write. */
-  private static boolean readsAfterWrite(ExpressionPlan plan, int output, int input) {
-    boolean written = false;
-    for (ExpressionPlan.Step step : plan.steps()) {
-      boolean reads = step.operands().contains(new Source.Input(input));
-      boolean writes = step.operands().contains(new Source.Output(output));
-      boolean elementwise = step.kernel() instanceof Kernel.Elementwise;
-      if (reads && (written || writes && !elementwise)) {
-        return true;
-      }
-      written |= writes;
-    }
-    return false;
   }
 }

@@ -12,6 +12,9 @@
  * comparison that a rounding decides. Order is checked against the same program run one step at a
  * time, and must match bit for bit.
  *
+ * <p>Matrix products have no place in the oracle: {@code MatmulConformance} checks them, and {@code
+ * MixedExpressionTest} what is planned around them, against plain loops.
+ *
  * <p>Everything random follows from one seed, {@code -Dgpuos.conformance.seed}, and a failure
  * prints what it takes to see it again: the seed and number of the case, and the smallest
  * expression, views and values that still fail. {@code -Dgpuos.conformance.cases} sets the number

@@ -76,6 +76,19 @@ class DiskCacheTest {
   }
 
   @Test
+  void shouldServeAThreadThatIsInterrupted() throws IOException {
+    DiskCache cache = open();
+    Thread.currentThread().interrupt();
+    cache.put(key("a"), payload(1, 1000));
+    assertEquals(0, cache.status().failures());
+    Optional<byte[]> found = cache.get(key("a"));
+    assertTrue(Thread.interrupted(), "the interrupt is pending as before");
+    assertArrayEquals(payload(1, 1000), found.orElseThrow());
+    assertEquals(1, files().size());
+    assertEquals(0, cache.status().damaged());
+  }
+
+  @Test
   void shouldKeepFilesPrivate() throws IOException {
     open().put(key("a"), payload(1, 10));
     assertEquals("rwx------", mode(temp.resolve("cache")));

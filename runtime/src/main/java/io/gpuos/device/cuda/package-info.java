@@ -11,6 +11,8 @@
  *   <li>{@code Interpreter}: computes elementwise operators until they are compiled
  *   <li>{@code CodeLoader}: brings code in, {@code ArenaLoader} live, {@code ImageLoader} by the
  *       driver
+ *   <li>{@code InjectionChoice}: which of the two, and why; {@link
+ *       io.gpuos.device.cuda.LiveVerdicts} keeps what self-tests found
  *   <li>{@code Aliases}: the words that say which code a logical operator stands for
  *   <li>{@code OperatorCompiler}: compiles and verifies operators where there is no device
  *   <li>{@code SpaceTable}: interned iteration spaces in device memory
