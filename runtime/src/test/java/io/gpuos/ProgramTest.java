@@ -46,6 +46,33 @@ class ProgramTest {
     }
   }
 
+  /** Kernels of every kind, one behind the other, replayed with other inputs. */
+  @Test
+  void shouldReplayAModelOfSeveralKindsOfKernels() {
+    try (Tensor table = gpu.tensor(DType.F64, new double[] {1, 2, 3, 4, 5, 7}, 3, 2);
+        Program program =
+            gpu.record(
+                scope -> {
+                  SymbolicTensor token = scope.input(DType.I64, 2);
+                  SymbolicTensor weights = scope.input(DType.F64, 2, 2);
+                  SymbolicTensor e =
+                      scope.apply(Operator.of("embedding(i, w)"), token, scope.use(table));
+                  SymbolicTensor h = scope.apply(Operator.of("relu(matmul(x, w))"), e, weights);
+                  SymbolicTensor s =
+                      scope.apply(Operator.of("h - max(h, axis=-1, keepdim=true)"), h);
+                  return List.of(scope.apply(Operator.of("sum(s, axis=0)"), s));
+                });
+        Tensor swap = gpu.tensor(DType.F64, new double[] {0, 1, 1, 0}, 2, 2);
+        Tensor twice = gpu.tensor(DType.F64, new double[] {2, 0, 0, 2}, 2, 2);
+        Tensor first = gpu.tensor(DType.I64, new long[] {0, 2}, 2);
+        Tensor second = gpu.tensor(DType.I64, new long[] {1, 1}, 2)) {
+      // Rows (1 2) and (5 7): swapped (2 1) and (7 5), less their greatest (0 -1) and (0 -2).
+      assertArrayEquals(new double[] {0, -3}, program.run(first, swap).getFirst().toDoubles());
+      // Twice (3 4) doubled: (6 8), less 8: (-2 0).
+      assertArrayEquals(new double[] {-4, 0}, program.run(second, twice).getFirst().toDoubles());
+    }
+  }
+
   @Test
   void shouldForgetTheProgramUsedLeastRecently() {
     try (RecordedFunction function = increment(2, _ -> {})) {

@@ -167,17 +167,12 @@ public final class CpuDevice implements ComputeDevice {
 
   @Override
   public long tilePositions(Kernel kernel, IterationSpace space) {
-    if (kernel instanceof Kernel.Gather) {
-      return TILE_POSITIONS;
-    }
-    if (kernel.folds()) {
-      long perResult = Math.max(1, space.reducedCount());
-      return Math.max(1, TILE_POSITIONS / perResult);
-    }
-    if (kernel instanceof Kernel.Contraction) {
-      return Math.max(1, TILE_POSITIONS / ContractionSpace.products(space));
-    }
-    return TILE_POSITIONS;
+    return switch (kernel) {
+      case Kernel.Elementwise _, Kernel.Gather _ -> TILE_POSITIONS;
+      case Kernel.Contraction _ -> Math.max(1, TILE_POSITIONS / ContractionSpace.products(space));
+      case Kernel.Reduction _, Kernel.Rows _ ->
+          Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount()));
+    };
   }
 
   @Override
