@@ -120,12 +120,6 @@ final class AttributeRules {
     }
   }
 
-  private void expectWords(Attribute attribute, int words) {
-    if (attribute.payload().byteSize() != (long) words * Integer.BYTES) {
-      throw refused("attribute", fact(attribute, attribute.payload().byteSize()), words + " words");
-    }
-  }
-
   private String symbolName(Attribute attribute) {
     int index = word(attribute);
     boolean isSymbol = index >= 0 && index < cubin.symbols().size();

@@ -286,15 +286,11 @@ public final class CompileService implements AutoCloseable {
     if (writing.getReadHoldCount() > 0) {
       return;
     }
-    boolean interrupted = false;
     try {
       if (writing.writeLock().tryLock(WRITE_SECONDS, TimeUnit.SECONDS)) {
         writing.writeLock().unlock();
       }
-    } catch (InterruptedException e) {
-      interrupted = true;
-    }
-    if (interrupted) {
+    } catch (InterruptedException _) {
       Thread.currentThread().interrupt();
     }
   }

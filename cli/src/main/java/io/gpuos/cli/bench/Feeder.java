@@ -89,6 +89,11 @@ final class Feeder implements AutoCloseable {
   @Override
   public void close() {
     stopped = true;
+    join(thread);
+  }
+
+  /** Waits for the end of {@code thread}; an interrupt does not end the wait and is kept. */
+  static void join(Thread thread) {
     boolean interrupted = false;
     while (thread.isAlive()) {
       try {
