@@ -12,6 +12,7 @@ module io.gpuos {
   exports io.gpuos.layout;
   exports io.gpuos.device;
   exports io.gpuos.queue;
+  exports io.gpuos.schedule;
   exports io.gpuos.inject;
   exports io.gpuos.ir;
   exports io.gpuos.npy;

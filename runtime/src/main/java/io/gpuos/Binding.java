@@ -46,6 +46,8 @@ final class Binding {
    * One step, less its addresses. Positions 0 means there is nothing to submit; linear ones have no
    * space.
    *
+   * @param bytes about what all of it moves
+   * @param products multiplications of a matrix product, 0 for others
    * @param planned what the operator was compiled from
    */
   record Step(
@@ -54,6 +56,8 @@ final class Binding {
       SpaceNumber space,
       long positions,
       long tilePositions,
+      double bytes,
+      double products,
       ExpressionPlan.Step planned) {
 
     Kernel kernel() {
@@ -281,7 +285,25 @@ final class Binding {
         number,
         positions,
         tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
+        bytes(kernel, space),
+        kernel instanceof Kernel.Contraction
+            ? (double) ContractionSpace.products(space) * positions
+            : 0,
         step);
+  }
+
+  private static double bytes(Kernel kernel, IterationSpace space) {
+    double each = 0;
+    double folded = 0;
+    for (Kernel.Operand operand : kernel.operands()) {
+      if (operand.role() == Kernel.Role.OUTPUT) {
+        each += operand.type().bytes();
+      } else {
+        folded += operand.type().bytes();
+      }
+    }
+    boolean folds = kernel instanceof Kernel.Reduction || kernel instanceof Kernel.Rows;
+    return space.count() * (each + folded * (folds ? Math.max(1, space.reducedCount()) : 1));
   }
 
   private static boolean isLinear(Kernel kernel, IterationSpace space) {

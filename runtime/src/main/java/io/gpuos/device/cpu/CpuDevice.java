@@ -17,6 +17,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SubmissionRing;
+import io.gpuos.schedule.CostModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -173,6 +174,12 @@ public final class CpuDevice implements ComputeDevice {
       case Kernel.Reduction _, Kernel.Rows _ ->
           Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount()));
     };
+  }
+
+  /** A core's shares, and what it takes to wake a thread that naps. */
+  @Override
+  public CostModel costs() {
+    return new CostModel(workerCount, 300, 5, 1, 5_000, 2_000_000);
   }
 
   @Override

@@ -17,6 +17,7 @@ public final class DeviceSources {
   private static final String INTERPRETER = "gpuos_interpret.cu";
   private static final String[] HEADER_FILES = {
     "gpuos_sync.cuh",
+    "gpuos_segment.cuh",
     "gpuos_ptx.cuh",
     "gpuos_types.cuh",
     "gpuos_math.cuh",
