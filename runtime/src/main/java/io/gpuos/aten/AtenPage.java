@@ -1,5 +1,6 @@
 package io.gpuos.aten;
 
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -21,7 +22,8 @@ final class AtenPage {
   private AtenPage() {}
 
   static String render() {
-    StringBuilder page = new StringBuilder(INTRODUCTION.formatted(AtenTable.overloads().size()));
+    StringBuilder page =
+        new StringBuilder(String.format(Locale.ROOT, INTRODUCTION, AtenTable.overloads().size()));
     String family = "";
     for (AtenTable.Entry entry : AtenTable.entries()) {
       if (!entry.family().equals(family)) {

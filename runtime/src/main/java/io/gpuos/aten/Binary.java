@@ -33,20 +33,13 @@ final class Binary {
           "self / other, rounded as rounding_mode says",
           Binary::rounded);
       table.pointwise(
-          "remainder." + kind,
-          "self % other",
-          call -> common(call, (a, b) -> call(Function.REMAINDER, a, b)));
-      table.pointwise(
-          "fmod." + kind,
-          "fmod(self, other)",
-          call -> common(call, (a, b) -> call(Function.FMOD, a, b)));
+          "remainder." + kind, "self % other", call -> remainder(call, Function.REMAINDER));
+      table.pointwise("fmod." + kind, "fmod(self, other)", call -> remainder(call, Function.FMOD));
     }
     table.pointwise("floor_divide", "floor(self / other)", Binary::floorDivide);
     table.pointwise("floor_divide.Scalar", "floor(self / other)", Binary::floorDivide);
     table.plain(
-        "remainder.Scalar_Tensor",
-        "self % other",
-        call -> common(call, (a, b) -> call(Function.REMAINDER, a, b)));
+        "remainder.Scalar_Tensor", "self % other", call -> remainder(call, Function.REMAINDER));
     addExtremes(table);
     addPowers(table);
     addComparisons(table);
@@ -83,8 +76,15 @@ final class Binary {
 
   private static void map(
       Lowering call, Operand a, Operand b, DType type, BinaryOperator<Expr> function) {
-    DType computed = Operand.computeType(type);
-    call.write(0, function.apply(a.as(computed), b.as(computed)).to(type));
+    call.write(0, function.apply(a.in(type), b.in(type)).to(type));
+  }
+
+  /** PyTorch rounds a number to the type of the tensor first, here alone. */
+  private static void remainder(Lowering call, Function function) {
+    Operand a = call.operand("self");
+    Operand b = call.operand("other");
+    DType type = Operand.common(a, b);
+    call.write(0, call(function, a.rounded(type), b.rounded(type)).to(type));
   }
 
   private static void sum(Lowering call, Function function) {

@@ -96,10 +96,8 @@ final class Choices {
     Operand a = call.operand("tensor1");
     Operand b = call.operand("tensor2");
     DType type = Operand.common(self, a, b);
-    DType computed = Operand.computeType(type);
     Expr value = call.factor("value").orElse(null);
-    call.write(
-        0, self.as(computed).add(product.of(a.as(computed), b.as(computed), value)).to(type));
+    call.write(0, self.in(type).add(product.of(a.in(type), b.in(type), value)).to(type));
   }
 
   /** Both ends are hit exactly: PyTorch starts from the nearer one. */
@@ -108,8 +106,8 @@ final class Choices {
     Operand end = call.operand("end");
     DType type = Operand.common(self, end);
     double weight = call.real("weight");
-    Expr from = self.as(Operand.computeType(type));
-    Expr to = end.as(Operand.computeType(type));
+    Expr from = self.in(type);
+    Expr to = end.in(type);
     Expr way = to.sub(from);
     Expr value =
         Math.abs(weight) < 0.5
@@ -123,10 +121,9 @@ final class Choices {
     Operand end = call.operand("end");
     Operand weight = call.operand("weight");
     DType type = Operand.common(self, end, weight);
-    DType computed = Operand.computeType(type);
-    Expr from = self.as(computed);
-    Expr to = end.as(computed);
-    Expr share = weight.as(computed);
+    Expr from = self.in(type);
+    Expr to = end.in(type);
+    Expr share = weight.in(type);
     Expr way = to.sub(from);
     Expr value =
         where(

@@ -21,6 +21,16 @@ final class Copies {
     table.pointwise("fill.Tensor", "value everywhere", call -> copyInto(call, "value"));
     table.pointwise("zero", "0 everywhere", call -> fill(call, Exprs.ZERO));
     addConstants(table);
+    for (String name :
+        List.of(
+            "_unsafe_view",
+            "_reshape_alias",
+            "unsafe_split.Tensor",
+            "unsafe_split_with_sizes",
+            "unsafe_chunk")) {
+      table.single(name, "self, where the result is in its memory", Copies::alias);
+    }
+    table.plain("stack", "tensors along a new dimension", Copies::stack);
     table.plain("cat", "tensors one behind the other", Copies::concatenate);
     table.plain("flip", "self backwards along dims", Copies::flip);
     table.plain("repeat", "self repeated", Copies::repeat);
@@ -108,6 +118,34 @@ final class Copies {
                 at += size;
               }
               requireFull(result.shape()[axis], at);
+            });
+  }
+
+  /** PyTorch has made the result a view of self, so there is nothing to compute. */
+  private static void alias(Lowering call) {
+    AtenTensor self = call.tensor("self");
+    call.ignore("size", "stride", "split_size", "split_sizes", "chunks", "dim");
+    for (int k = 0; k < call.call().results().size(); k++) {
+      call.leave(k);
+      if (call.result(k).filter(result -> result.storage() != self.storage()).isPresent()) {
+        throw new Refused("result is a copy");
+      }
+    }
+  }
+
+  private static void stack(Lowering call) {
+    List<AtenTensor> tensors = call.tensors("tensors");
+    long dim = call.integer("dim", 0);
+    call.leave(0);
+    call.result(0)
+        .ifPresent(
+            result -> {
+              int axis = Reductions.axes(result.rank(), dim).getFirst();
+              requireFull(result.shape()[axis], tensors.size());
+              for (int k = 0; k < tensors.size(); k++) {
+                call.write(result.select(axis, k), call.read(tensors.get(k), result.dtype()));
+                call.endStep();
+              }
             });
   }
 

@@ -26,6 +26,9 @@ final class Gradients {
 
   private static final double GELU_CUBE = 0.044715;
 
+  /** PyTorch has it in single precision, also for float64. */
+  private static final Expr SIXTH = Expr.of((double) (1f / 6));
+
   private Gradients() {}
 
   static void add(TableBuilder table) {
@@ -47,8 +50,7 @@ final class Gradients {
     Operand grad = call.operand("grad_output");
     Operand x = call.operand(of);
     DType type = Operand.common(grad, x);
-    DType computed = Operand.computeType(type);
-    call.write(0, function.apply(grad.as(computed), x.as(computed)).to(type));
+    call.write(0, function.apply(grad.in(type), x.in(type)).to(type));
   }
 
   private static void addOfResults(TableBuilder table) {
@@ -110,9 +112,9 @@ final class Gradients {
         call -> {
           Expr scale = Expr.of(call.real("scale"));
           Operand grad = call.operand("grad_output");
-          DType computed = Operand.computeType(grad.dtype());
-          Expr mask = call.operand("mask").as(computed);
-          call.write(0, grad.as(computed).mul(mask).mul(scale).to(grad.dtype()));
+          DType type = grad.dtype();
+          Expr mask = call.operand("mask").in(type);
+          call.write(0, grad.in(type).mul(mask).mul(scale).to(type));
         });
   }
 
@@ -172,10 +174,7 @@ final class Gradients {
         "self",
         "grad_output / 6 where -3 < self < 3",
         (g, x) ->
-            where(
-                Exprs.and(greater(x, Expr.of(-3)), less(x, Expr.of(3))),
-                g.mul(Expr.of(1.0 / 6)),
-                ZERO));
+            where(Exprs.and(greater(x, Expr.of(-3)), less(x, Expr.of(3))), g.mul(SIXTH), ZERO));
     table.plain(
         "hardswish_backward",
         "grad_output * derivative of hardswish",

@@ -74,8 +74,7 @@ final class Losses {
     Operand x = call.operand("self");
     Operand y = call.operand("target");
     DType type = Operand.common(x, y);
-    DType computed = Operand.computeType(type);
-    Expr value = function.apply(x.as(computed), y.as(computed));
+    Expr value = function.apply(x.in(type), y.in(type));
     int reduction = reduction(call);
     if (reduction != NONE) {
       Reducer reducer = reduction == MEAN ? Reducer.MEAN : Reducer.SUM;
@@ -92,12 +91,11 @@ final class Losses {
     Operand y = call.operand("target");
     Operand grad = call.operand("grad_output");
     DType type = Operand.common(x, y, grad);
-    DType computed = Operand.computeType(type);
-    Expr slope = derivative.apply(x.as(computed), y.as(computed));
+    Expr slope = derivative.apply(x.in(type), y.in(type));
     if (reduction(call) == MEAN) {
       slope = slope.mul(Expr.of(1.0 / call.tensor("self").layout().elements()));
     }
-    call.write(0, slope.mul(grad.as(computed)).to(type));
+    call.write(0, slope.mul(grad.in(type)).to(type));
   }
 
   private static void smoothL1(Lowering call) {

@@ -53,4 +53,19 @@ record Operand(Expr value, DType dtype, Weight weight) {
   Expr as(DType type) {
     return weight == Weight.NUMBER || dtype == type ? value : value.to(type);
   }
+
+  /**
+   * The value as an operator computes with it: a tensor is converted to the common type first, and
+   * so rounded to it, then to the type that this is computed in. A number keeps its digits.
+   */
+  Expr in(DType common) {
+    return weight == Weight.NUMBER ? value : rounded(common);
+  }
+
+  /** As {@link #in}, numbers rounded too. */
+  Expr rounded(DType common) {
+    return weight == Weight.NUMBER && computeType(common) == common
+        ? value
+        : as(common).to(common).to(computeType(common));
+  }
 }

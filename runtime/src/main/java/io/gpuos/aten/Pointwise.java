@@ -91,7 +91,7 @@ final class Pointwise {
   }
 
   private static void map(Lowering call, Operand x, DType type, UnaryOperator<Expr> function) {
-    call.write(0, function.apply(x.as(Operand.computeType(type))).to(type));
+    call.write(0, function.apply(x.in(type)).to(type));
   }
 
   private static void addRounding(TableBuilder table) {
@@ -268,7 +268,7 @@ final class Pointwise {
         .ifPresent(
             buffer -> {
               Operand x = call.operand("self");
-              Expr value = x.as(Operand.computeType(x.dtype()));
+              Expr value = x.in(x.dtype());
               call.write(1, Exprs.exp(Exprs.abs(value).neg()).to(x.dtype()));
             });
   }

@@ -194,7 +194,7 @@ final class Reductions {
   private static void logSumExp(Lowering call) {
     Operand x = call.operand("self");
     DType type = Operand.floating(x);
-    Expr value = x.as(type).to(Operand.computeType(type));
+    Expr value = x.in(type);
     List<Integer> axes = axes(call);
     Expr shift = finite(Exprs.fold(Reducer.MAX, value, axes, true));
     Expr sum = fold(call, Reducer.SUM, Exprs.exp(value.sub(shift)));
