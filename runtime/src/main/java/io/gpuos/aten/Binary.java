@@ -33,10 +33,18 @@ final class Binary {
           "self / other, rounded as rounding_mode says",
           Binary::rounded);
       table.pointwise(
-          "remainder." + kind, "self % other", call -> remainder(call, Function.REMAINDER));
-      table.pointwise("fmod." + kind, "fmod(self, other)", call -> remainder(call, Function.FMOD));
+          "remainder." + kind,
+          kind + "_out",
+          "self % other",
+          call -> remainder(call, Function.REMAINDER));
+      table.pointwise(
+          "fmod." + kind,
+          kind + "_out",
+          "fmod(self, other)",
+          call -> remainder(call, Function.FMOD));
     }
-    table.pointwise("floor_divide", "floor(self / other)", Binary::floorDivide);
+    table.add(
+        "floor_divide", "floor_divide_.Tensor", "out", "floor(self / other)", Binary::floorDivide);
     table.pointwise("floor_divide.Scalar", "floor(self / other)", Binary::floorDivide);
     table.plain(
         "remainder.Scalar_Tensor", "self % other", call -> remainder(call, Function.REMAINDER));

@@ -15,11 +15,13 @@ final class Choices {
 
   static void add(TableBuilder table) {
     table.family("Three tensors or numbers");
-    for (String kind : List.of("self", "ScalarSelf", "ScalarOther", "Scalar")) {
-      table.plain("where." + kind, "self where condition holds, else other", Choices::choice);
+    table.plain("where.self", "self where condition holds, else other", Choices::choice);
+    for (String kind : List.of("ScalarSelf", "ScalarOther", "Scalar")) {
+      table.single("where." + kind, "self where condition holds, else other", Choices::choice);
     }
     table.pointwise("masked_fill.Scalar", "value where mask holds, else self", Choices::masked);
-    table.pointwise("masked_fill.Tensor", "value where mask holds, else self", Choices::masked);
+    table.pointwise(
+        "masked_fill.Tensor", "Tensor_out", "value where mask holds, else self", Choices::masked);
     table.pointwise("clamp", "minimum(maximum(self, min), max)", Choices::clamp);
     table.pointwise(
         "clamp.Tensor", "Tensor_out", "minimum(maximum(self, min), max)", Choices::clamp);

@@ -18,7 +18,8 @@ final class Copies {
     table.single("copy_", "src, converted and repeated", call -> copyInto(call, "src"));
     table.single("copy", "src, converted and repeated", call -> copyInto(call, "src"));
     table.pointwise("fill.Scalar", "value everywhere", call -> fill(call, "value"));
-    table.pointwise("fill.Tensor", "value everywhere", call -> copyInto(call, "value"));
+    table.pointwise(
+        "fill.Tensor", "Tensor_out", "value everywhere", call -> copyInto(call, "value"));
     table.pointwise("zero", "0 everywhere", call -> fill(call, Exprs.ZERO));
     addConstants(table);
     for (String name :

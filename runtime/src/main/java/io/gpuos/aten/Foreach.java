@@ -114,7 +114,13 @@ final class Foreach {
   }
 
   private static void entry(TableBuilder table, String name, String single, Argument... arguments) {
-    table.pointwise(name, single + " of each", call -> each(call, single, arguments));
+    String out = name.endsWith(".Tensor") ? "Tensor_out" : null;
+    AtenTable.Lowerer lowerer = call -> each(call, single, arguments);
+    if (out == null) {
+      table.pointwise(name, single + " of each", lowerer);
+    } else {
+      table.pointwise(name, out, single + " of each", lowerer);
+    }
   }
 
   private static Argument each(String name) {

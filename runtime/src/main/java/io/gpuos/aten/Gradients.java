@@ -77,15 +77,10 @@ final class Gradients {
         (g, x) -> g.mul(sigmoid(x)).mul(ONE.add(x.mul(rest(sigmoid(x))))));
     table.plain(
         "gelu_backward", "grad_input", "grad_output * derivative, by approximate", Gradients::gelu);
-    gradient(
-        table,
+    table.single(
         "mish_backward",
-        "self",
-        "grad_output * (t + self * sigmoid(self) * (1 - t^2))," + " t = tanh(softplus(self))",
-        (g, x) -> {
-          Expr t = tanh(call(Function.SOFTPLUS, x, ONE, Expr.of(20)));
-          return g.mul(t.add(x.mul(sigmoid(x)).mul(rest(square(t)))));
-        });
+        "grad_output * (t + self * sigmoid(self) * (1 - t^2)), t = tanh(softplus(self))",
+        call -> write(call, "self", Gradients::mish));
     table.plain(
         "log_sigmoid_backward",
         "grad_input",
@@ -116,6 +111,11 @@ final class Gradients {
           Expr mask = call.operand("mask").in(type);
           call.write(0, grad.in(type).mul(mask).mul(scale).to(type));
         });
+  }
+
+  private static Expr mish(Expr g, Expr x) {
+    Expr t = tanh(call(Function.SOFTPLUS, x, ONE, Expr.of(20)));
+    return g.mul(t.add(x.mul(sigmoid(x)).mul(rest(square(t)))));
   }
 
   private static void gelu(Lowering call) {

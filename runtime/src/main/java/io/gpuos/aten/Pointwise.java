@@ -57,7 +57,6 @@ final class Pointwise {
           Function.RELU,
           Function.SILU,
           Function.MISH,
-          Function.SELU,
           Function.HARDSIGMOID,
           Function.HARDSWISH);
 
@@ -159,8 +158,10 @@ final class Pointwise {
         .sorted(Map.Entry.comparingByKey())
         .forEach(
             test ->
-                table.plain(
+                table.add(
                     test.getKey(),
+                    null,
+                    test.getKey().equals("isfinite") ? null : "out",
                     test.getKey() + "(self), bool",
                     call -> call.write(0, call(test.getValue(), call.operand("self").value()))));
     table.pointwise(
@@ -182,6 +183,7 @@ final class Pointwise {
         "self if self > 0 else negative_slope * self",
         call -> scaled(call, "negative_slope"));
     table.pointwise("elu", "elu, with scale and input_scale", Pointwise::elu);
+    table.add("selu", "selu_", null, "selu(self)", call -> same(call, x -> call(Function.SELU, x)));
     table.pointwise(
         "celu",
         "self if self > 0 else alpha * expm1(self / alpha)",
@@ -189,7 +191,7 @@ final class Pointwise {
           Expr alpha = Expr.of(call.real("alpha", 1));
           same(call, x -> call(Function.CELU, x, alpha));
         });
-    table.pointwise(
+    table.plain(
         "softplus",
         "log1p(exp(beta * self)) / beta; self where beta * self > threshold",
         call -> {
