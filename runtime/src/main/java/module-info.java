@@ -7,6 +7,7 @@
 @SuppressWarnings("module") // io.gpuos.cli is built after this module
 module io.gpuos {
   exports io.gpuos;
+  exports io.gpuos.aten;
   exports io.gpuos.error;
   exports io.gpuos.file;
   exports io.gpuos.layout;
