@@ -106,6 +106,13 @@ public final class Recording {
     return new SymbolicTensor(this, known, offset, View.of(tensor.layout()));
   }
 
+  /** A new contiguous tensor, to be written as a whole before it is read; undefined until then. */
+  public SymbolicTensor empty(DType dtype, long... shape) {
+    checkOpen();
+    Layout layout = Layout.contiguous(dtype, shape);
+    return result(Buffer.Kind.TEMPORARY, "t" + buffers.size(), layout);
+  }
+
   /** Computes an operator of one result into a new tensor. */
   public SymbolicTensor apply(Operator operator, SymbolicTensor... operands) {
     requireOutputs(operator, 1);

@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import io.gpuos.cli.text.Table;
+import io.gpuos.ir.ArrayFunction;
 import io.gpuos.ir.Composite;
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionParser;
@@ -31,6 +32,8 @@ final class OpsCommand implements Callable<Integer> {
   private static final String COMPOSITES = "Normalisations";
   private static final String PRODUCTS = "Matrix products";
   private static final String INDEXED = "Indexed reads";
+  private static final String WRITES = "Indexed writes";
+  private static final String PLACES = "Sums along an axis, places, new tensors";
   private static final String CONVERSION = "Conversion";
 
   /** Where each group begins in the order of the table. */
@@ -135,7 +138,27 @@ final class OpsCommand implements Callable<Integer> {
               "any type, index i64 or i32 -> that type",
               picker.definition()));
     }
+    operations.addAll(arrays(true));
+    operations.addAll(arrays(false));
     return operations;
+  }
+
+  /** Functions of whole tensors, those that write by an index or the others. */
+  private static List<Operation> arrays(boolean writes) {
+    return Stream.of(ArrayFunction.values())
+        .filter(function -> function.writes() == writes)
+        .map(
+            function ->
+                new Operation(
+                    function.functionName(),
+                    writes ? WRITES : PLACES,
+                    function.signature(),
+                    Optional.empty(),
+                    List.of(),
+                    arguments(function.parameters()),
+                    function.types(),
+                    function.definition()))
+        .toList();
   }
 
   private static List<Operation> reductions() {
