@@ -138,27 +138,29 @@ final class OpsCommand implements Callable<Integer> {
               "any type, index i64 or i32 -> that type",
               picker.definition()));
     }
-    operations.addAll(arrays(true));
-    operations.addAll(arrays(false));
+    arrays(true).map(function -> operation(function, WRITES)).forEach(operations::add);
+    arrays(false)
+        .filter(function -> function != ArrayFunction.BATCH_NORM)
+        .map(function -> operation(function, PLACES))
+        .forEach(operations::add);
     return operations;
   }
 
   /** Functions of whole tensors, those that write by an index or the others. */
-  private static List<Operation> arrays(boolean writes) {
-    return Stream.of(ArrayFunction.values())
-        .filter(function -> function.writes() == writes)
-        .map(
-            function ->
-                new Operation(
-                    function.functionName(),
-                    writes ? WRITES : PLACES,
-                    function.signature(),
-                    Optional.empty(),
-                    List.of(),
-                    arguments(function.parameters()),
-                    function.types(),
-                    function.definition()))
-        .toList();
+  private static Stream<ArrayFunction> arrays(boolean writes) {
+    return Stream.of(ArrayFunction.values()).filter(function -> function.writes() == writes);
+  }
+
+  private static Operation operation(ArrayFunction function, String group) {
+    return new Operation(
+        function.functionName(),
+        group,
+        function.signature(),
+        Optional.empty(),
+        List.of(),
+        arguments(function.parameters()),
+        function.types(),
+        function.definition());
   }
 
   private static List<Operation> reductions() {
@@ -178,18 +180,20 @@ final class OpsCommand implements Callable<Integer> {
   }
 
   private static List<Operation> composites() {
-    return Stream.of(Composite.values())
-        .map(
-            composite ->
-                new Operation(
-                    composite.functionName(),
-                    COMPOSITES,
-                    composite.signature(),
-                    Optional.empty(),
-                    List.of(),
-                    arguments(composite.parameters()),
-                    composite.types(),
-                    composite.definition()))
+    Stream<Operation> composites =
+        Stream.of(Composite.values())
+            .map(
+                composite ->
+                    new Operation(
+                        composite.functionName(),
+                        COMPOSITES,
+                        composite.signature(),
+                        Optional.empty(),
+                        List.of(),
+                        arguments(composite.parameters()),
+                        composite.types(),
+                        composite.definition()));
+    return Stream.concat(composites, Stream.of(operation(ArrayFunction.BATCH_NORM, COMPOSITES)))
         .toList();
   }
 

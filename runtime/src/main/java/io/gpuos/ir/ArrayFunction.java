@@ -50,7 +50,7 @@ public enum ArrayFunction {
   INDEX_PUT(
       "x, index, values, accumulate=false",
       Writes.TYPES,
-      "x with x[index] = values, or += if accumulate; an index < 0 counts from the end"),
+      "x after x[index] = values, or += ; index < 0 counts from the end"),
 
   /** I64, of size 1 along other axes. The tensor tells the shape only. */
   POSITION("x, axis", "any type -> i64", "0, 1, .. along an axis of x, 1 long along the others"),
@@ -88,8 +88,8 @@ public enum ArrayFunction {
    */
   BATCH_NORM(
       "x, mean, var, weight=1, bias=0, eps=1e-5",
-      "one floating type -> that type",
-      "(x - mean) / sqrt(var + eps) * weight + bias, all but x and eps with one value a channel");
+      "floating -> that type",
+      "(x - mean) / sqrt(var + eps) * weight + bias, of each channel");
 
   /** What the functions have in common that write where an index says. */
   private static final class Writes {

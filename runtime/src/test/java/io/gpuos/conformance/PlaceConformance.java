@@ -294,6 +294,42 @@ interface PlaceConformance extends Target {
     }
   }
 
+  /** Recorded, fused and replayed they give what they give one by one. */
+  @Test
+  default void shouldReplayWhatItComputes() {
+    Gpuos gpu = shared();
+    List<String> chain =
+        List.of(
+            "x * 2",
+            "tril(x, 1)",
+            "cumsum(x, 0) + 1",
+            "pad(x, [1, 0, 0, 2], -1.0)",
+            "scatter_add(x, 1, cast(x * 0 + position(x, 0), i64), x)",
+            "x / 3",
+            "index_put(x, arange(2) - 1, 0.5, true)",
+            "softmax(where(position(x, 1) <= position(x, 0), x, -inf), axis=-1)");
+    try (Program program =
+        gpu.record(
+            scope -> {
+              SymbolicTensor x = scope.input(DType.F64, 3, 4);
+              for (String text : chain) {
+                x = scope.apply(Operator.of(text), x);
+              }
+              return List.of(x);
+            })) {
+      for (int k = 0; k < 3; k++) {
+        Tensor x = gpu.tensor(new SplittableRandom(k).doubles(12, -1, 1).toArray(), 3, 4);
+        Tensor expected = x;
+        for (String text : chain) {
+          expected = gpu.run(Operator.of(text), expected);
+        }
+        Tensor found = program.run(x).getFirst();
+        assertArrayEquals(expected.shape(), found.shape());
+        assertArrayEquals(expected.toDoubles(), found.toDoubles(), 1e-14);
+      }
+    }
+  }
+
   @Test
   default void shouldRefuseToJoinWhatDoesNotFit() {
     Gpuos gpu = shared();
