@@ -54,10 +54,10 @@ final class ScanKernel implements CpuKernel {
       int n = (int) Math.min(most, inRow);
       stage(operands, space, element, n, scratch);
       for (int at = 0; at < n; ) {
-        int place = (int) Math.min(CpuScratch.CHUNK, (element + at) % length);
+        long place = (element + at) % length;
         whole = place == 0 ? 0 : whole;
         real = place == 0 ? 0 : real;
-        int to = (int) Math.min(n, at + length - (element + at) % length);
+        int to = (int) Math.min(n, at + length - place);
         if (output.type() == DType.I64) {
           whole = sum(scratch.longs[output.operand()], at, to, whole);
         } else {

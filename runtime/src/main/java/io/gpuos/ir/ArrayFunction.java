@@ -50,7 +50,7 @@ public enum ArrayFunction {
   INDEX_PUT(
       "x, index, values, accumulate=false",
       Writes.TYPES,
-      "x after x[index] = values, or += ; index < 0 counts from the end"),
+      "x after x[index] = values; += if accumulate; < 0 is from the end"),
 
   /** I64, of size 1 along other axes. The tensor tells the shape only. */
   POSITION("x, axis", "any type -> i64", "0, 1, .. along an axis of x, 1 long along the others"),

@@ -132,9 +132,10 @@ final class ArrayTyper {
       throw new ShapeException("no matrix: " + named(node) + ", expected=at least two axes");
     }
     int row = position(node.shape(), rank - 2);
-    int edge = apply(Function.ADD, DType.I64, row, whole(numbers(0).getFirst()));
+    int column = position(node.shape(), rank - 1);
+    int distance = apply(Function.SUB, DType.I64, column, row);
     Function side = function == ArrayFunction.TRIL ? Function.LE : Function.GE;
-    int inside = apply(side, DType.BOOL, position(node.shape(), rank - 1), edge);
+    int inside = apply(side, DType.BOOL, distance, whole(numbers(0).getFirst()));
     int zero = graph.constant(node.type(), 0, false);
     return apply(Function.WHERE, node.type(), inside, x, zero);
   }
@@ -330,7 +331,7 @@ final class ArrayTyper {
   }
 
   private int axis(List<Long> shape) {
-    int axis = Math.toIntExact(numbers(0).getFirst());
+    int axis = Math.clamp(numbers(0).getFirst(), Integer.MIN_VALUE, Integer.MAX_VALUE);
     return Shapes.axes(List.of(axis), shape, () -> named() + ", shape=" + shape).getFirst();
   }
 

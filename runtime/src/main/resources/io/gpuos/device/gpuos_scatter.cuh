@@ -57,7 +57,7 @@ GPUOS_INLINE void scatter(const gpuos_task* task, const gpuos_space* global, cha
   const unsigned count = task->count;
   unsigned owners = 1;  // threads that share a position: a power of two
 #pragma unroll 1
-  while (owners * 2 * count <= blockDim.x) {
+  while (owners * 2 <= blockDim.x / count) {
     owners *= 2;
   }
   const unsigned columns = owners == 1 ? blockDim.x : count;

@@ -102,6 +102,9 @@ interface PlaceConformance extends Target {
       assertTensor(type, x.shape(), lower, run("tril(x, " + diagonal + ")", x));
       assertTensor(type, x.shape(), upper, run("triu(x, diagonal=" + diagonal + ")", x));
     }
+    Tensor x = test.source(2, 3);
+    assertTensor(type, x.shape(), x.toDoubles(), run("tril(x, 9223372036854775807)", x));
+    assertTensor(type, x.shape(), new double[6], run("triu(x, 9223372036854775807)", x));
     assertThrows(ShapeException.class, () -> run("tril(x)", test.source(3)));
   }
 

@@ -161,6 +161,10 @@ class ArrayPlanTest {
   @Test
   void shouldRefuseWhatDoesNotFit() {
     assertThrows(ShapeException.class, () -> plan("cumsum(x, 2)", X));
+    assertThrows(ShapeException.class, () -> plan("cumsum(x, 9223372036854775807)", X));
+    assertThrows(ShapeException.class, () -> plan("eye(4294967296, 4294967296)"));
+    assertThrows(
+        ShapeException.class, () -> plan("arange(-9223372036854775807, 9223372036854775807)"));
     assertThrows(ShapeException.class, () -> plan("scatter(x, 0, i, s)", X, index(3), X));
     assertThrows(ShapeException.class, () -> plan("scatter(x, 0, i, s)", X, index(1, 5), X));
     assertThrows(ShapeException.class, () -> plan("index_copy(x, 0, i, s)", X, index(), X));
