@@ -51,8 +51,6 @@ final class CallBinder {
           "axis",
           "input",
           "x",
-          "source",
-          "src",
           "size",
           "shape",
           "fill_value",
@@ -61,6 +59,10 @@ final class CallBinder {
           "rows",
           "m",
           "columns");
+
+  /** And for one of a function that writes by an index. */
+  private static final Map<String, String> WRITE_KEYWORDS =
+      Map.of("dim", "axis", "input", "x", "source", "src", "value", "src");
 
   /** What PyTorch calls {@code input}. */
   private static final Map<Picker, String> INPUT =
@@ -337,7 +339,8 @@ final class CallBinder {
   }
 
   private Expr array(ArrayFunction function, List<Actual> actuals) {
-    Map<String, Actual> given = assign(function.parameters(), actuals, ARRAY_KEYWORDS);
+    Map<String, String> keywords = function.writes() ? WRITE_KEYWORDS : ARRAY_KEYWORDS;
+    Map<String, Actual> given = assign(function.parameters(), actuals, keywords);
     if (function == ArrayFunction.ARANGE && absent(given.get("end"))) {
       given.put("end", given.get("start"));
       given.put("start", literal("0"));

@@ -65,6 +65,7 @@ class ArrayPlanTest {
         new String[][] {
           {"cumsum(x, dim=1)", "cumsum(x, 1)"},
           {"index_add(x, dim=0, index=i, source=s)", "index_add(x, 0, i, s)"},
+          {"scatter(x, 1, i, value=0.5)", "scatter(x, 1, i, 0.5)"},
           {"arange(5)", "arange(0, 5, 1)"},
           {"arange(end=5, start=2)", "arange(2, 5)"},
           {"full(size=(2, 3), fill_value=1)", "full([2, 3], 1)"},
