@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.error.DTypeException;
 import io.gpuos.error.ExpressionException;
@@ -12,6 +13,7 @@ import io.gpuos.layout.DType;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -139,6 +141,22 @@ class ArrayPlanTest {
         assertEquals(new ExpressionPlan.Source.Input(0), step.operands().getFirst());
       }
     }
+  }
+
+  /** Rows that read what was written come after the number that was. */
+  @Test
+  void shouldProvideNumbersBeforeTheyAreWritten() {
+    ExpressionPlan plan =
+        plan("x / sum(x, axis=1, keepdim=true) + scatter(z, 1, i, 5)", X, X, index(3, 2));
+    List<ExpressionPlan.Step> steps = plan.steps();
+    int written =
+        IntStream.range(0, steps.size())
+            .filter(k -> steps.get(k).kernel() instanceof Kernel.Scatter)
+            .findFirst()
+            .orElseThrow();
+    ExpressionPlan.Source number = steps.get(written).operands().get(1);
+    assertTrue(
+        steps.subList(0, written).stream().anyMatch(step -> step.operands().contains(number)));
   }
 
   @Test
