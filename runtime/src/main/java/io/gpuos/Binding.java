@@ -19,6 +19,7 @@ import io.gpuos.layout.DType;
 import io.gpuos.layout.GatherSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
+import io.gpuos.layout.ScatterSpace;
 import io.gpuos.layout.Shapes;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -350,7 +351,12 @@ final class Binding {
   /** Whether the step counts the elements that it folds. */
   private static boolean ordered(ExpressionPlan.Step step) {
     return switch (step.kernel()) {
-      case Kernel.Elementwise _, Kernel.Contraction _, Kernel.Gather _ -> false;
+      case Kernel.Elementwise _,
+          Kernel.Contraction _,
+          Kernel.Gather _,
+          Kernel.Scan _,
+          Kernel.Scatter _ ->
+          false;
       case Kernel.Reduction reduction -> counts(reduction.reducer());
       case Kernel.Rows rows ->
           rows.nodes().stream()
@@ -371,10 +377,16 @@ final class Binding {
     if (step.kernel() instanceof Kernel.Gather) {
       return GatherSpace.of(layouts, step.axes().getFirst());
     }
+    if (step.kernel() instanceof Kernel.Scatter) {
+      return ScatterSpace.of(layouts, step.axes().getFirst());
+    }
     if (!step.kernel().folds()) {
       return IterationSpace.elementwise(shape, layouts);
     }
     int[] axes = step.axes().stream().mapToInt(Integer::intValue).toArray();
+    if (step.kernel() instanceof Kernel.Scan) {
+      return IterationSpace.rows(shape, axes, layouts, step.squeezed(), true);
+    }
     if (step.kernel() instanceof Kernel.Rows) {
       return IterationSpace.rows(shape, axes, layouts, step.squeezed(), ordered);
     }

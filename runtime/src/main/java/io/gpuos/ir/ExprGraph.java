@@ -28,6 +28,7 @@ final class ExprGraph {
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
       case Expr.Pick pick -> pick.arguments();
+      case Expr.ArrayCall call -> call.arguments();
     };
   }
 
@@ -90,6 +91,7 @@ final class ExprGraph {
           case Expr.Cast(var type, _) -> "cast " + type;
           case Expr.MatMul _ -> "matmul";
           case Expr.Pick(Picker picker, _, _, int axis) -> "pick " + picker + " " + axis;
+          case Expr.ArrayCall call -> "array " + call.function() + call.numbers();
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->
               "reduce %s %s %s %s".formatted(reducer, axes, keepdim, parameter);
         };

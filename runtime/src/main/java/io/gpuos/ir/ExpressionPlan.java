@@ -19,6 +19,8 @@ import java.util.stream.IntStream;
  *
  * <p>So it is with elements that an index picks: source and index lie in memory.
  *
+ * <p>What writes by an index has two steps: one computes what it writes to, the other writes.
+ *
  * <p>Elementwise work before a reduction is part of the reduction's kernel. So is work after it,
  * and further reductions, as long as everything goes over the same rows: see {@link Kernel.Rows}.
  * Other work after a reduction is a later step that reads the result by broadcasting. Equal
@@ -27,7 +29,8 @@ import java.util.stream.IntStream;
  * operators; and so does the result of a reduction, whether it is stored or not.
  *
  * @param inputs types of the inputs, in the caller's order, also of those that no step reads
- * @param temporaries types of the tensors to provide while the steps run; each is written once
+ * @param temporaries types of the tensors to provide while the steps run; each is written as a
+ *     whole before it is read
  * @param outputs types of the results
  * @param steps to be run as if one after the other
  */
@@ -55,14 +58,16 @@ public record ExpressionPlan(
   /**
    * One kernel and what it runs on. Every operand that is read broadcasts to {@code shape}, but for
    * a matrix product and picked elements: their first two operands are as they were written, and
-   * the others broadcast to the result.
+   * the others broadcast to the result. The operands of a {@link Kernel.Scatter} are as they were
+   * written; it leaves what its output holds where the index names nothing.
    *
    * @param operands the tensor of each of the kernel's operands, in the kernel's order
    * @param shape of the iteration space: that of the result for elementwise kernels, that of the
    *     folded value for reductions; for a matrix product that of the result, then the size that is
    *     summed over; for picked elements that of the result, then the size of the source's axis
-   * @param axes for picked elements the axis of the source; otherwise the reduced axes of {@code
-   *     shape}, ascending; empty for elementwise kernels and for the reduction of a tensor without
+   * @param axes for picked elements the axis of the source, and for written ones that of the
+   *     output, whose shape is {@code shape}; otherwise the reduced axes of {@code shape},
+   *     ascending; empty for elementwise kernels and for the reduction of a tensor without
    *     dimensions. The result of a reduction has these axes left out or of size 1.
    * @param squeezed operands of a rows kernel whose tensors have the reduced axes left out; they
    *     broadcast to {@code shape} without these
@@ -93,7 +98,12 @@ public record ExpressionPlan(
     private boolean readsBesideWrites(Source input, Source output) {
       return switch (kernel) {
         case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _, Kernel.Contraction _, Kernel.Gather _ -> true;
+        case Kernel.Reduction _,
+            Kernel.Contraction _,
+            Kernel.Gather _,
+            Kernel.Scan _,
+            Kernel.Scatter _ ->
+            true;
         case Kernel.Rows rows -> {
           int written = operands.indexOf(output);
           yield IntStream.range(0, operands.size())

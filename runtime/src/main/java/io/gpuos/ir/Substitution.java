@@ -39,6 +39,7 @@ public final class Substitution {
               reduce.keepdim(),
               reduce.parameter());
       case Expr.Pick pick -> pick.with(arguments);
+      case Expr.ArrayCall call -> new Expr.ArrayCall(call.function(), arguments, call.numbers());
       case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
     };
   }

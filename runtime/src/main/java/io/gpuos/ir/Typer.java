@@ -71,6 +71,7 @@ final class Typer {
       case Expr.Reduce reduce -> reduce(reduce, arguments.getFirst());
       case Expr.MatMul product -> product(product, arguments);
       case Expr.Pick pick -> pick(pick, arguments);
+      case Expr.ArrayCall call -> new ArrayTyper(graph, call).node(arguments);
       case Expr.Call call -> call(call, arguments);
       case Expr.Foreign foreign -> foreign(foreign, arguments);
     };
@@ -152,8 +153,10 @@ final class Typer {
     List<TypedNode> nodes = graph.nodes(tensors);
     TypedNode source = nodes.getFirst();
     TypedNode index = nodes.getLast();
-    boolean constant = nodes.stream().anyMatch(n -> n.operation() instanceof Operation.Constant);
-    if (constant || source.shape().isEmpty()) {
+    boolean number =
+        nodes.stream()
+            .anyMatch(n -> n.operation() instanceof Operation.Constant && n.shape().isEmpty());
+    if (number || source.shape().isEmpty()) {
       throw new ShapeException(
           "source or index without dimensions: function=%s, source=%s, index=%s, expected=tensors, the source with an axis"
               .formatted(name, source.shape(), index.shape()));

@@ -47,6 +47,9 @@ class CudaGeneratorTest {
     golden.put("argmin_u8", DeviceKernels.reductions().get("argmin_u8"));
     golden.put("linear_relu", DeviceProducts.linearRelu(DType.F16));
     golden.put("gather_add", DeviceGathers.added(DType.F16));
+    golden.put("cumsum_products", DeviceScans.products(DType.F16));
+    golden.put("positions", DeviceScans.positions());
+    golden.put("index_put", DeviceScans.scatter(DType.F32, DType.I64, true, true));
     return golden;
   }
 

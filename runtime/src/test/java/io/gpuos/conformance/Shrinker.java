@@ -96,6 +96,7 @@ final class Shrinker {
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
       case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
+      case Expr.ArrayCall call -> call.arguments();
     };
   }
 
@@ -105,6 +106,8 @@ final class Shrinker {
       case Expr.Call call -> new Expr.Call(call.function(), arguments);
       case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
+      case Expr.ArrayCall(var function, _, var numbers) ->
+          new Expr.ArrayCall(function, arguments, numbers);
       case Expr.Pick(var picker, _, _, int axis) ->
           new Expr.Pick(picker, arguments.getFirst(), arguments.getLast(), axis);
       case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.gpuos.codegen.DeviceGathers;
 import io.gpuos.codegen.DeviceKernels;
 import io.gpuos.codegen.DeviceProducts;
+import io.gpuos.codegen.DeviceScans;
 import io.gpuos.ir.Kernel;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -43,6 +44,15 @@ class GeneratedOperatorsTest {
           "gather_i64_f32",
           "gather_i32_bool",
           "gather_add_f16",
+          "cumsum_f32",
+          "cumsum_u8",
+          "cumsum_f64",
+          "cumsum_products_f16",
+          "positions",
+          "scatter_i64_bf16",
+          "scatter_add_i32_f32",
+          "scatter_add_i32_bool",
+          "index_put_add_i64_f64",
           "matmul_i64");
 
   private static Map<String, Kernel> kernels() {
@@ -52,6 +62,7 @@ class GeneratedOperatorsTest {
     kernels.putAll(DeviceKernels.reductions());
     kernels.putAll(DeviceProducts.all());
     kernels.putAll(DeviceGathers.all());
+    kernels.putAll(DeviceScans.all());
     return kernels;
   }
 

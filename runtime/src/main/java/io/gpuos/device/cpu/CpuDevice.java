@@ -171,7 +171,11 @@ public final class CpuDevice implements ComputeDevice {
     return switch (kernel) {
       case Kernel.Elementwise _, Kernel.Gather _ -> TILE_POSITIONS;
       case Kernel.Contraction _ -> Math.max(1, TILE_POSITIONS / ContractionSpace.products(space));
-      case Kernel.Reduction _, Kernel.Rows _ ->
+      case Kernel.Scatter _ -> {
+        long axis = Math.max(1, space.size(space.rank() - 1));
+        yield Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount() / axis));
+      }
+      case Kernel.Reduction _, Kernel.Rows _, Kernel.Scan _ ->
           Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount()));
     };
   }

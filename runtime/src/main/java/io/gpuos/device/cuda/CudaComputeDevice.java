@@ -385,7 +385,9 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     long perWorker = Math.ceilDiv(space.count(), (long) workers);
     if (source.folds() && !(source instanceof Kernel.Gather)) {
-      long worth = LEAST_REDUCED / Math.max(1, space.reducedCount());
+      long last = source instanceof Kernel.Scatter ? space.size(space.rank() - 1) : 1;
+      long perResult = space.reducedCount() / Math.max(1, last); // a scatter's axis is not walked
+      long worth = LEAST_REDUCED / Math.max(1, perResult);
       return Math.min(Math.max(1, Math.max(worth, perWorker)), MOST_RESULTS);
     }
     long elements = Math.clamp(perWorker, LEAST_TILE_BYTES / widest, MOST_TILE_BYTES / widest);

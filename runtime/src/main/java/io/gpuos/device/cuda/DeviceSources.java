@@ -28,7 +28,9 @@ public final class DeviceSources {
     "gpuos_cells.cuh",
     "gpuos_interpret.cuh",
     "gpuos_matmul.cuh",
-    "gpuos_gather.cuh"
+    "gpuos_gather.cuh",
+    "gpuos_scan.cuh",
+    "gpuos_scatter.cuh"
   };
 
   private DeviceSources() {}
