@@ -3,9 +3,9 @@ package io.gpuos.device.cuda;
 import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.Injections;
 import io.gpuos.driver.CudaContext;
+import io.gpuos.driver.CudaFunction;
+import io.gpuos.driver.CudaImage;
 import io.gpuos.driver.CudaModule;
-import io.gpuos.driver.CudaStream;
-import io.gpuos.driver.LaunchConfig;
 import io.gpuos.driver.PinnedBuffer;
 import io.gpuos.error.ClosedException;
 import io.gpuos.inject.Injector;
@@ -13,17 +13,18 @@ import io.gpuos.inject.Limits;
 import io.gpuos.jit.CacheKey;
 import io.gpuos.jit.CompileRequest;
 import io.gpuos.queue.Lease;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Brings operators in the documented way: worker kernel and all operators are linked to one image,
  * the workers leave, the driver loads the image, all aliases are written anew, and the workers are
- * launched again. Submitting goes on meanwhile, and linking is done before the workers are asked.
+ * launched again. Submitting goes on meanwhile. Linking is done before the workers are asked, and
+ * the image before is unloaded later ({@link OldImages}): both take as long as the load or longer.
  *
  * <p>One image, because the driver places and launches functions as part of the kernels that reach
  * them: in a module of its own an operator that calls functions died of an illegal access. So the
@@ -31,54 +32,39 @@ import java.util.Optional;
  */
 final class ImageLoader implements CodeLoader {
 
-  /**
-   * Source of what is linked with each operator: tells its address. {@code gpuos_op} and {@code
-   * gpuos_tell} are renamed, for each operator differently.
-   */
-  private static final String TELL =
-      """
-
-      extern "C" __global__ void gpuos_tell(unsigned long long* address) {
-        *address = reinterpret_cast<unsigned long long>(static_cast<gpuos_operator>(gpuos_op));
-      }
-      """;
-
   private static final String WORKER = "gpuos_worker";
   private static final String OPERATOR = "gpuos_op_";
-  private static final String TELLER = "gpuos_tell_";
 
-  /** Addresses in one piece of pinned memory. */
-  private static final int TOLD = 512;
+  /** For all aliases of 4,096 operators at once. */
+  private static final int STAGING_BYTES = 64 << 10;
 
   private final CudaContext context;
-  private final CudaStream stream;
   private final WorkerKernel workers;
   private final Lease lease;
   private final Aliases aliases;
   private final Limits limits;
   private final Injections injections;
-
-  /** Where functions' addresses are told; pieces of {@link #TOLD} addresses. */
-  private final List<PinnedBuffer> told = new ArrayList<>();
+  private final FunctionAddresses addresses;
+  private final PinnedBuffer staging;
+  private final OldImages old;
 
   /** Relocatable code by name, the worker kernel's first. */
   private final Map<String, byte[]> objects = new LinkedHashMap<>();
 
-  /** Operators brought in, by the end of their name. */
+  /** Operators brought in, by their key, which ends their name. */
   private final Map<String, Code.Function> functions = new LinkedHashMap<>();
 
   private CudaModule module;
+  private long moduleBytes;
   private boolean closed;
 
   /**
-   * @param stream for launches, used by nobody else meanwhile
    * @param limits what the worker kernel is launched with
    * @param worker relocatable code of the worker kernel
    * @param injections is told of each absence of the workers
    */
   ImageLoader(
       CudaContext context,
-      CudaStream stream,
       WorkerKernel workers,
       Lease lease,
       Aliases aliases,
@@ -86,28 +72,33 @@ final class ImageLoader implements CodeLoader {
       byte[] worker,
       Injections injections) {
     this.context = context;
-    this.stream = stream;
     this.workers = workers;
     this.lease = lease;
     this.aliases = aliases;
     this.limits = limits;
     this.injections = injections;
-    told.add(newPiece());
+    this.old = new OldImages(this, workers, lease);
+    this.addresses = new FunctionAddresses(context);
+    try {
+      this.staging = context.memory().allocatePinned(STAGING_BYTES);
+    } catch (RuntimeException failure) {
+      addresses.close();
+      throw failure;
+    }
     objects.put(WORKER, worker);
   }
 
   @Override
   public CompileRequest request(String source, String architecture) {
-    String suffix = suffix(source);
+    String key = key(source);
+    List<String> options = new ArrayList<>(List.of(FunctionAddresses.options(key)));
+    options.add("-Dgpuos_op=" + OPERATOR + key);
     return CudaOperators.operatorRequest(
-        source + TELL,
-        architecture,
-        "-Dgpuos_op=" + OPERATOR + suffix,
-        "-Dgpuos_tell=" + TELLER + suffix);
+        source + FunctionAddresses.SOURCE, architecture, options.toArray(String[]::new));
   }
 
   /** Equal for equal sources, so that the compiled code is found in the cache. */
-  private static String suffix(String source) {
+  private static String key(String source) {
     return CacheKey.of(List.of(source)).toString().substring(0, 16);
   }
 
@@ -116,28 +107,42 @@ final class ImageLoader implements CodeLoader {
     if (closed) {
       throw new ClosedException("runtime closed: loader=driver, expected=an open runtime");
     }
-    String suffix = suffix(source);
+    String key = key(source);
     // The driver would load code that needs more than the running kernel has, and it would die.
-    Injector.verify(cubin, OPERATOR + suffix, limits);
-    Code.Function function = functions.get(suffix);
+    Injector.verify(cubin, OPERATOR + key, limits);
+    Code.Function function = functions.get(key);
     if (function != null) {
       return function;
     }
     Code.Function added = new Code.Function(0);
-    objects.put(suffix, cubin);
-    functions.put(suffix, added);
+    objects.put(key, cubin);
+    functions.put(key, added);
     try {
       replaceImage(context.link(objects));
     } catch (RuntimeException failure) {
-      objects.remove(suffix);
-      functions.remove(suffix);
+      objects.remove(key);
+      functions.remove(key);
       throw failure;
     }
     return added;
   }
 
-  /** Everything in here is time for which workers are away; what can be done before, is. */
-  private void replaceImage(byte[] image) {
+  /** What can be done before the workers are asked to leave, is. */
+  private void replaceImage(byte[] linked) {
+    FunctionAddresses.Plan plan = FunctionAddresses.plan(linked, Set.copyOf(functions.keySet()));
+    CudaModule before = module;
+    long beforeBytes = moduleBytes;
+    try (CudaImage image = new CudaImage(linked)) {
+      injections.add(whileParked(image, plan));
+    } finally {
+      if (before != null && before != module) {
+        old.add(before, beforeBytes);
+      }
+    }
+  }
+
+  /** Everything in here is time for which workers are away. */
+  private Injections.Pause whileParked(CudaImage image, FunctionAddresses.Plan plan) {
     long asked = System.nanoTime();
     long left;
     long loadedAt;
@@ -148,48 +153,30 @@ final class ImageLoader implements CodeLoader {
       left = System.nanoTime();
       CudaModule loaded = context.loadModule(image);
       loadedAt = System.nanoTime();
-      try {
-        workers.use(loaded.function(WORKER));
-        aliases.rewrite(() -> move(loaded));
-      } catch (RuntimeException failure) {
-        loaded.close();
-        throw failure;
-      }
+      turnTo(loaded, image.bytes(), plan);
       turned = System.nanoTime();
-      if (module != null) {
-        // Not later: unloading waits until no worker is resident.
-        module.close();
-      }
-      module = loaded;
+      old.trim();
     } finally {
       lease.release();
     }
-    injections.add(new Injections.Pause(asked, left, loadedAt, turned, System.nanoTime()));
+    return new Injections.Pause(asked, left, loadedAt, turned, System.nanoTime());
   }
 
-  private PinnedBuffer newPiece() {
-    return context.memory().allocatePinned((long) TOLD * Long.BYTES);
-  }
-
-  /** All kernels that tell are under way together; one wait serves for them. */
-  private void move(CudaModule loaded) {
-    while (told.size() * TOLD < functions.size()) {
-      // Seldom, and now: locking memory may wait for a resident kernel.
-      told.add(newPiece());
+  private void turnTo(CudaModule loaded, long bytes, FunctionAddresses.Plan plan) {
+    Map<String, Long> found;
+    try {
+      CudaFunction worker = loaded.function(WORKER);
+      found = addresses.read(loaded, plan);
+      workers.use(worker);
+    } catch (RuntimeException failure) {
+      loaded.close();
+      throw failure;
     }
-    int place = 0;
-    for (String suffix : functions.keySet()) {
-      long address = told.get(place / TOLD).deviceAddress() + place % TOLD * Long.BYTES;
-      loaded.function(TELLER + suffix).launch(stream, LaunchConfig.of(1, 1), address);
-      place++;
-    }
-    stream.synchronize();
-    place = 0;
-    for (Code.Function function : functions.values()) {
-      function.moveTo(
-          told.get(place / TOLD).segment().getAtIndex(ValueLayout.JAVA_LONG, place % TOLD));
-      place++;
-    }
+    module = loaded;
+    moduleBytes = bytes;
+    aliases.rewrite(
+        () -> found.forEach((key, address) -> functions.get(key).moveTo(address)),
+        staging.segment());
   }
 
   @Override
@@ -212,9 +199,11 @@ final class ImageLoader implements CodeLoader {
       return;
     }
     closed = true;
+    old.close();
     if (module != null) {
       module.close();
     }
-    told.forEach(PinnedBuffer::close);
+    staging.close();
+    addresses.close();
   }
 }
