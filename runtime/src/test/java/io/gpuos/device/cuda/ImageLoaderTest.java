@@ -90,7 +90,7 @@ class ImageLoaderTest {
       assertEquals(1, Collections.frequency(calls, "cuMemcpyDtoHAsync_v2"), calls::toString);
       assertFalse(calls.contains("cuLaunchKernel"), calls::toString);
       // Adding the operator to the table comes after the pause, and writes one alias.
-      List<String> pause = calls.subList(0, calls.indexOf("cuStreamWriteValue64"));
+      List<String> pause = calls.subList(0, calls.indexOf("cuStreamWriteValue64_v2"));
       assertFalse(pause.contains("cuModuleUnload"), pause::toString);
       assertFalse(pause.contains("cuMemHostRegister_v2"), pause::toString);
       assertFalse(pause.contains("cuMemAlloc_v2"), pause::toString);
