@@ -131,10 +131,11 @@ final class FunctionAddresses implements AutoCloseable {
       MemorySegment.copy(staging.segment(), 0, told, from, length);
     }
     for (var operator : plan.offsets().entrySet()) {
-      if (told.get(WORD, operator.getValue()) != number(operator.getKey())) {
+      long code = told.get(WORD, operator.getValue() + CODE);
+      if (told.get(WORD, operator.getValue()) != number(operator.getKey()) || code == 0) {
         return false;
       }
-      addresses.put(operator.getKey(), told.get(WORD, operator.getValue() + CODE));
+      addresses.put(operator.getKey(), code);
     }
     return true;
   }
@@ -144,14 +145,15 @@ final class FunctionAddresses implements AutoCloseable {
     for (String key : keys) {
       stream.copyToHost(record, loaded.global(VARIABLE + key).address());
       stream.synchronize();
-      if (record.get(WORD, 0) != number(key)) {
+      if (record.get(WORD, 0) != number(key) || record.get(WORD, CODE) == 0) {
         throw new DeviceException(
             String.format(
                 Locale.ROOT,
-                "image loaded differently: variable=%s%s, key=%016x, expected=its own key",
+                "image loaded differently: variable=%s%s, key=%016x, code=0x%x, expected=its own key and a function",
                 VARIABLE,
                 key,
-                record.get(WORD, 0)));
+                record.get(WORD, 0),
+                record.get(WORD, CODE)));
       }
       addresses.put(key, record.get(WORD, CODE));
     }

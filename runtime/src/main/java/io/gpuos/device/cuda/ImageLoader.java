@@ -3,7 +3,6 @@ package io.gpuos.device.cuda;
 import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.Injections;
 import io.gpuos.driver.CudaContext;
-import io.gpuos.driver.CudaFunction;
 import io.gpuos.driver.CudaImage;
 import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.PinnedBuffer;
@@ -19,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BiConsumer;
 
 /**
  * Brings operators in the documented way: worker kernel and all operators are linked to one image,
@@ -26,11 +26,17 @@ import java.util.Set;
  * launched again. Submitting goes on meanwhile. Linking is done before the workers are asked, and
  * the image before is unloaded later ({@link OldImages}): both take as long as the load or longer.
  *
- * <p>One image, because the driver places and launches functions as part of the kernels that reach
- * them: in a module of its own an operator that calls functions died of an illegal access. So the
- * n-th operator costs linking and loading all n.
+ * <p>One image, so that the linker and the driver account for what operators need as part of the
+ * kernel that calls them. So the n-th operator costs linking and loading all n; {@link
+ * #APART_PROPERTY} is the way out of that.
  */
 final class ImageLoader implements CodeLoader {
+
+  /**
+   * System property: true has each operator loaded in an image of its own, whose functions the
+   * workers then call across modules. Not verified on a GPU; read when a device is opened.
+   */
+  static final String APART_PROPERTY = "gpuos.injection.apart";
 
   private static final String WORKER = "gpuos_worker";
   private static final String OPERATOR = "gpuos_op_";
@@ -54,6 +60,10 @@ final class ImageLoader implements CodeLoader {
   /** Operators brought in, by their key, which ends their name. */
   private final Map<String, Code.Function> functions = new LinkedHashMap<>();
 
+  /** Images of one operator each; they stay. */
+  private final List<CudaModule> apartModules = new ArrayList<>();
+
+  private final boolean apart = Boolean.getBoolean(APART_PROPERTY);
   private CudaModule module;
   private long moduleBytes;
   private boolean closed;
@@ -114,6 +124,34 @@ final class ImageLoader implements CodeLoader {
     if (function != null) {
       return function;
     }
+    return apart ? loadApart(key, cubin) : loadWithAll(key, cubin);
+  }
+
+  /**
+   * Loads an image of the operator and the worker kernel; only the operator of it is used. The
+   * kernel is there because the linker drops functions that are called by nothing but a function
+   * whose address is taken, unless some kernel calls through pointers.
+   */
+  private Code.Function loadApart(String key, byte[] cubin) {
+    Map<String, byte[]> pair = new LinkedHashMap<>();
+    pair.put(WORKER, objects.get(WORKER));
+    pair.put(key, cubin);
+    byte[] linked = context.link(pair);
+    FunctionAddresses.Plan plan = FunctionAddresses.plan(linked, Set.of(key));
+    try (CudaImage image = new CudaImage(linked)) {
+      injections.add(
+          whileParked(
+              image,
+              plan,
+              (loaded, found) -> {
+                apartModules.add(loaded);
+                functions.put(key, new Code.Function(found.get(key)));
+              }));
+    }
+    return functions.get(key);
+  }
+
+  private Code.Function loadWithAll(String key, byte[] cubin) {
     Code.Function added = new Code.Function(0);
     objects.put(key, cubin);
     functions.put(key, added);
@@ -133,7 +171,8 @@ final class ImageLoader implements CodeLoader {
     CudaModule before = module;
     long beforeBytes = moduleBytes;
     try (CudaImage image = new CudaImage(linked)) {
-      injections.add(whileParked(image, plan));
+      injections.add(
+          whileParked(image, plan, (loaded, found) -> turnTo(loaded, image.bytes(), found)));
     } finally {
       if (before != null && before != module) {
         old.add(before, beforeBytes);
@@ -141,8 +180,16 @@ final class ImageLoader implements CodeLoader {
     }
   }
 
-  /** Everything in here is time for which workers are away. */
-  private Injections.Pause whileParked(CudaImage image, FunctionAddresses.Plan plan) {
+  /**
+   * Everything in here is time for which workers are away.
+   *
+   * @param turn takes the loaded image over, with the functions' addresses by key; nothing has
+   *     changed if it throws
+   */
+  private Injections.Pause whileParked(
+      CudaImage image,
+      FunctionAddresses.Plan plan,
+      BiConsumer<CudaModule, Map<String, Long>> turn) {
     long asked = System.nanoTime();
     long left;
     long loadedAt;
@@ -153,7 +200,14 @@ final class ImageLoader implements CodeLoader {
       left = System.nanoTime();
       CudaModule loaded = context.loadModule(image);
       loadedAt = System.nanoTime();
-      turnTo(loaded, image.bytes(), plan);
+      try {
+        turn.accept(loaded, addresses.read(loaded, plan));
+      } catch (RuntimeException failure) {
+        if (loaded != module) {
+          loaded.close();
+        }
+        throw failure;
+      }
       turned = System.nanoTime();
       old.trim();
     } finally {
@@ -162,16 +216,8 @@ final class ImageLoader implements CodeLoader {
     return new Injections.Pause(asked, left, loadedAt, turned, System.nanoTime());
   }
 
-  private void turnTo(CudaModule loaded, long bytes, FunctionAddresses.Plan plan) {
-    Map<String, Long> found;
-    try {
-      CudaFunction worker = loaded.function(WORKER);
-      found = addresses.read(loaded, plan);
-      workers.use(worker);
-    } catch (RuntimeException failure) {
-      loaded.close();
-      throw failure;
-    }
+  private void turnTo(CudaModule loaded, long bytes, Map<String, Long> found) {
+    workers.use(loaded.function(WORKER));
     module = loaded;
     moduleBytes = bytes;
     aliases.rewrite(
@@ -200,6 +246,7 @@ final class ImageLoader implements CodeLoader {
     }
     closed = true;
     old.close();
+    apartModules.forEach(CudaModule::close);
     if (module != null) {
       module.close();
     }

@@ -128,4 +128,26 @@ class ImageLoaderTest {
     gpu.die(700);
     device.close();
   }
+
+  /** The worker kernel's own image stays, and every operator's with it. */
+  @Test
+  void shouldLoadEachOperatorApartWhenAskedTo() throws InterruptedException {
+    System.setProperty(ImageLoader.APART_PROPERTY, "true");
+    try (CudaComputeDevice device = open()) {
+      device.operator(reduction(Reducer.SUM));
+      await(() -> device.injections().pauses().size() == 2);
+      device.operator(reduction(Reducer.MAX));
+      List<String> calls = gpu.callsSince("cuModuleLoadDataEx");
+      List<String> pause = calls.subList(0, calls.indexOf("cuStreamWriteValue64_v2"));
+      assertEquals(1, Collections.frequency(pause, "cuModuleGetGlobal_v2"), pause::toString);
+      assertEquals(1, Collections.frequency(pause, "cuMemcpyDtoHAsync_v2"), pause::toString);
+      // No alias moves, and the worker kernel stays the one it is.
+      assertFalse(pause.contains("cuMemcpyHtoDAsync_v2"), pause::toString);
+      assertFalse(pause.contains("cuModuleGetFunction"), pause::toString);
+      assertEquals(4, gpu.modules());
+    } finally {
+      System.clearProperty(ImageLoader.APART_PROPERTY);
+    }
+    assertEquals(0, gpu.modules());
+  }
 }
