@@ -245,7 +245,7 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     byte[] worker =
         CompileService.join(compiler.compile(CudaOperators.workerRequest(architecture)));
-    return new ImageLoader(context, copies, kernel, lease, aliases, limits, worker, injections);
+    return new ImageLoader(context, kernel, lease, aliases, limits, worker, injections);
   }
 
   private InjectionChoice injectionChoice(DeviceSettings settings) {
