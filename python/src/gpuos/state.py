@@ -36,7 +36,6 @@ class Snapshot:
             if len(self._seen) > _MOST:
                 raise Refused(f"too much state to guard: objects={_MOST}")
         self.facts = [facts(tensor) for tensor in self.tensors]
-        self.grads = [tensor.grad if tensor.is_leaf else None for tensor in self.tensors]
 
     def _visit(self, value, stack):
         if isinstance(value, _SCALARS) or id(value) in self._seen:
@@ -47,8 +46,8 @@ class Snapshot:
             if type(value) not in (torch.Tensor, torch.nn.Parameter):
                 raise Refused(f"a subclass of Tensor: type={type(value).__name__}")
             self.tensors.append(value)
-            if value.is_leaf and value.grad is not None:
-                stack.append(value.grad)
+        elif type(value).__module__ == "numpy":
+            raise Refused(f"an array of NumPy in reach, which cannot be guarded: {type(value).__name__}")
         elif isinstance(value, types.FunctionType):
             self._function(value, stack)
         elif isinstance(value, types.MethodType):
@@ -89,6 +88,14 @@ class Snapshot:
                 held = function.__globals__[name]
                 self._link("global", (function.__globals__, name), held)
                 stack.append(held)
+                if isinstance(held, types.ModuleType) and not _is_fixed(held.__name__):
+                    self._module(held, names, stack)
+
+    def _module(self, module, names, stack):
+        for name in names:
+            if name in module.__dict__:
+                self._link("global", (module.__dict__, name), module.__dict__[name])
+                stack.append(module.__dict__[name])
 
     def _link(self, kind, container, held):
         self.links.append((kind, container, held))
@@ -137,7 +144,8 @@ def _same(kind, container, held):
 def _equal(value, old):
     if value is old:
         return True
-    return isinstance(old, _SCALARS) and type(value) is type(old) and value == old
+    # By text: -0.0 equals 0.0, and nan does not equal itself.
+    return isinstance(old, _SCALARS) and type(value) is type(old) and repr(value) == repr(old)
 
 
 def _is_walked(value):

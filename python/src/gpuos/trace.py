@@ -127,6 +127,7 @@ class Memory:
         self.numbers = {}
         self.storages = []
         self.made = set()
+        self.constants = set()
         self.devices = []
 
     def number(self, tensor, made=False):
@@ -204,6 +205,9 @@ class Tracer(TorchDispatchMode):
         if name == "aten::index" and any(leaf.dtype in (torch.bool, torch.uint8) for leaf in leaves[1:]):
             raise Refused(f"the shape of a result depends on values: operator={name} with a mask")
         for leaf in leaves:
+            if name == "aten::lift_fresh" and not self.memory.knows(leaf):
+                # Data of Python, such as torch.tensor([1, 2]).
+                self.memory.constants.add(self.memory.number(leaf))
             self.memory.number(leaf)
         return tree_map(self._place, args), tree_map(self._place, kwargs)
 

@@ -1,11 +1,14 @@
-package io.gpuos.python;
+package io.gpuos.python.sample;
 
 import io.gpuos.Gpuos;
 import io.gpuos.error.FileFormatException;
+import io.gpuos.python.Graphs;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -146,7 +149,7 @@ public final class SampleGraphs implements Graphs {
     }
     Graph graph =
         new Graph(
-            new java.util.LinkedHashMap<>(), new HashMap<>(), new HashMap<>(), new ArrayList<>());
+            new LinkedHashMap<>(), new HashMap<>(), new HashMap<>(), new ArrayList<>());
     for (String line : text.lines().skip(1).toList()) {
       String[] fields = line.split(" ", -1);
       switch (fields[0]) {
@@ -182,6 +185,6 @@ public final class SampleGraphs implements Graphs {
     String inner = text.substring(1, text.length() - 1);
     return inner.isEmpty()
         ? new long[0]
-        : java.util.Arrays.stream(inner.split(",")).mapToLong(Long::parseLong).toArray();
+        : Arrays.stream(inner.split(",")).mapToLong(Long::parseLong).toArray();
   }
 }
