@@ -46,6 +46,8 @@ class Entry:
                 check_kind(tensor)
             others = [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)]
             self.snapshot = Snapshot([fn, *others])
+            for tensor in self.snapshot.tensors:
+                check_kind(tensor)
         except Refused as refused:
             self.reason = str(refused)
             self.eager = fn(*args, **kwargs)
@@ -95,6 +97,8 @@ class Entry:
             new = _grad(tensor)
             if new is old:
                 continue
+            if new is not None:
+                check_kind(new)
             if new is None or not memory.knows(new) or memory.number(new) not in memory.made:
                 raise Refused("the function gives a tensor a gradient that is not made inside")
             if new.requires_grad:

@@ -147,6 +147,8 @@ class Memory:
 
 def check_kind(tensor):
     """Refuses tensors that are more than strided memory."""
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+        raise Refused(f"a subclass of Tensor: type={type(tensor).__name__}")
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
         raise Refused(f"a tensor that is not strided: layout={tensor.layout}")
     if tensor.is_complex() or tensor.is_conj() or tensor.is_neg():
@@ -201,8 +203,6 @@ class Tracer(TorchDispatchMode):
             raise Refused(f"a tensor is given other memory: operator={name}")
         leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
         for leaf in leaves:
-            if type(leaf) not in (torch.Tensor, torch.nn.Parameter):
-                raise Refused(f"a subclass of Tensor: type={type(leaf).__name__}")
             check_kind(leaf)
         if name == "aten::index" and any(leaf.dtype in (torch.bool, torch.uint8) for leaf in leaves[1:]):
             raise Refused(f"the shape of a result depends on values: operator={name} with a mask")
