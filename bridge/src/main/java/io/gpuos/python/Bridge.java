@@ -69,12 +69,9 @@ public final class Bridge {
       MethodHandle method =
           MethodHandles.lookup()
               .findStatic(
-                  EntryPoints.class,
-                  function.name,
-                  MethodType.methodType(long.class, parameters));
+                  EntryPoints.class, function.name, MethodType.methodType(long.class, parameters));
       return Linker.nativeLinker()
-          .upcallStub(
-              method, FunctionDescriptor.of(ValueLayout.JAVA_LONG, layouts), Arena.global())
+          .upcallStub(method, FunctionDescriptor.of(ValueLayout.JAVA_LONG, layouts), Arena.global())
           .address();
     } catch (ReflectiveOperationException missing) {
       throw new AssertionError(missing);

@@ -58,8 +58,7 @@ final class EntryPoints {
     return guarded(
         () ->
             storeText(
-                text,
-                String.join("\n", Installed.GRAPHS.refusals(Texts.read(graph, length)))));
+                text, String.join("\n", Installed.GRAPHS.refusals(Texts.read(graph, length)))));
   }
 
   /** Compiles a graph for a runtime, in a mode, and stores a handle. */
@@ -81,8 +80,7 @@ final class EntryPoints {
     try {
       PROGRAMS
           .get(program)
-          .replay(
-              MemorySegment.ofAddress(addresses).reinterpret(count * Long.BYTES), stream);
+          .replay(MemorySegment.ofAddress(addresses).reinterpret(count * Long.BYTES), stream);
       return 0;
     } catch (Throwable failure) {
       return Texts.error(failure);
@@ -124,8 +122,6 @@ final class EntryPoints {
   }
 
   private static void store(long address, long word) {
-    MemorySegment.ofAddress(address)
-        .reinterpret(Long.BYTES)
-        .set(ValueLayout.JAVA_LONG, 0, word);
+    MemorySegment.ofAddress(address).reinterpret(Long.BYTES).set(ValueLayout.JAVA_LONG, 0, word);
   }
 }

@@ -39,8 +39,7 @@ final class Handles<T> {
 
   private T require(long handle, T object) {
     if (object == null) {
-      throw new ClosedException(
-          what + " closed: handle=" + handle + ", expected=one that is open");
+      throw new ClosedException(what + " closed: handle=" + handle + ", expected=one that is open");
     }
     return object;
   }

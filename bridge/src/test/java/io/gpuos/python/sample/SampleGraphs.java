@@ -54,7 +54,10 @@ public final class SampleGraphs implements Graphs {
   private record Call(String name, Map<String, String> arguments, String result) {}
 
   private record Graph(
-      Map<Integer, Long> addressed, Map<Integer, Long> own, Map<String, View> views, List<Call> calls) {}
+      Map<Integer, Long> addressed,
+      Map<Integer, Long> own,
+      Map<String, View> views,
+      List<Call> calls) {}
 
   @Override
   public List<String> refusals(String text) {
@@ -108,7 +111,8 @@ public final class SampleGraphs implements Graphs {
       memory.put(
           storage.getKey(), MemorySegment.ofAddress(address).reinterpret(storage.getValue()));
     }
-    graph.own.forEach((id, bytes) -> memory.put(id, MemorySegment.ofArray(new float[(int) (bytes / 4)])));
+    graph.own.forEach(
+        (id, bytes) -> memory.put(id, MemorySegment.ofArray(new float[(int) (bytes / 4)])));
     graph.calls.forEach(call -> run(graph, call, memory));
   }
 
@@ -148,8 +152,7 @@ public final class SampleGraphs implements Graphs {
       throw new FileFormatException("line 1: found=another, expected=gpuos-aten 1");
     }
     Graph graph =
-        new Graph(
-            new LinkedHashMap<>(), new HashMap<>(), new HashMap<>(), new ArrayList<>());
+        new Graph(new LinkedHashMap<>(), new HashMap<>(), new HashMap<>(), new ArrayList<>());
     for (String line : text.lines().skip(1).toList()) {
       String[] fields = line.split(" ", -1);
       switch (fields[0]) {
