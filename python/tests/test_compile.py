@@ -282,3 +282,68 @@ def test_forked_children_get_an_error():
         os._exit(0)
     os.waitpid(child, 0)
     assert b"forked process" in os.read(read, 1000)
+
+
+def test_refuses_tensors_that_cannot_be_guarded():
+    class Hidden:
+        __slots__ = ("w",)
+
+    hidden = Hidden()
+    hidden.w = torch.ones(3)
+    f = gpuos.compile(lambda x: x * hidden.w)
+    for _ in range(6):
+        f(torch.ones(3))
+    hidden.w = torch.full((3,), 4.0)
+    assert f(torch.ones(3)).tolist() == [4, 4, 4]
+
+
+def test_gradients_of_the_step_before_stay_as_they_were():
+    w = torch.nn.Parameter(torch.ones(2))
+
+    def step(x):
+        w.grad = None
+        (w * x).sum().backward()
+
+    f = gpuos.compile(step)
+    grads = []
+    for k in range(5):
+        f(torch.full((2,), float(k)))
+        grads.append(w.grad)
+    assert [grad.tolist() for grad in grads] == [[k, k] for k in range(5)]
+    assert is_recorded(f, torch.ones(2))
+
+
+def test_results_are_the_objects_that_eager_returns():
+    x = torch.ones(3)
+
+    def fn(a, b):
+        c = a + b
+        return {"a": a, "twice": [c, c], "none": None, "number": 3}
+
+    f = gpuos.compile(fn)
+    f(x, x)
+    y = torch.zeros(3)
+    f(y, x)
+    got = f(y, x)
+    assert got["a"] is y and got["twice"][0] is got["twice"][1]
+    assert got["none"] is None and got["number"] == 3
+
+
+def test_modes_of_pytorch_are_guarded():
+    w = torch.ones(2, 2)
+    f = gpuos.compile(lambda x: (x @ w) * 2)
+    x = torch.ones(2, 2)
+    assert f(x).dtype == f(x).dtype == torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert f(x).dtype == torch.bfloat16
+        assert f(x).dtype == torch.bfloat16
+    with torch.inference_mode():
+        assert f(x).tolist() == f(x).tolist() == [[4, 4], [4, 4]]
+    assert f(x).dtype == torch.float32
+
+
+def test_passes_errors_of_the_function_on():
+    f = gpuos.compile(lambda x, y: x @ y)
+    with pytest.raises(RuntimeError, match="shapes"):
+        f(torch.ones(2, 3), torch.ones(2, 3))
+    assert f(torch.ones(1, 1), torch.ones(1, 1)).tolist() == [[1]]
