@@ -347,3 +347,39 @@ def test_passes_errors_of_the_function_on():
     with pytest.raises(RuntimeError, match="shapes"):
         f(torch.ones(2, 3), torch.ones(2, 3))
     assert f(torch.ones(1, 1), torch.ones(1, 1)).tolist() == [[1]]
+
+
+def test_guards_aliases_of_the_same_form():
+    def fn(x, y):
+        x.add_(1)
+        return x * y
+
+    f = gpuos.compile(fn)
+    f(torch.ones(4), torch.ones(4))
+    x = torch.ones(4)
+    assert f(x, x.view(4)).tolist() == [4, 4, 4, 4]
+    # The recording for separate memory may have reordered what is now a hazard.
+    assert f._replays == 0
+    whole = memoryview(bytearray(24)).cast("B")
+    one = torch.frombuffer(whole, dtype=torch.float32, count=4)
+    other = torch.frombuffer(whole, dtype=torch.float32, count=4)
+    assert f(one, other).tolist() == [1, 1, 1, 1]
+    assert f(one, other).tolist() == [4, 4, 4, 4]
+    assert f._replays == 0
+
+
+def test_refuses_tensors_that_are_kept_out_of_reach():
+    class Hidden:
+        __slots__ = ("kept",)
+
+    hidden = Hidden()
+
+    def fn(x):
+        hidden.kept = x * 2
+        return x + 1
+
+    f = gpuos.compile(fn)
+    for k in range(6):
+        f(torch.full((2,), float(k)))
+        assert hidden.kept.tolist() == [2 * k, 2 * k]
+    assert "kept somewhere else" in explained(f, torch.ones(2))

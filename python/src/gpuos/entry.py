@@ -79,6 +79,8 @@ class Entry:
         self._results(memory, leaves)
         self._check_alive(memory)
         self._sources(tracer, leaves, before)
+        if not self._apart([memory.storages[number] for number, *_ in self.sources]):
+            raise Refused("storages from outside share memory, and one is written")
         kept = {place.storage for _, place in self.effects}
         kept |= {value.storage for kind, value in self.results if kind == "place"}
         plan.judge(tracer.calls, memory)
