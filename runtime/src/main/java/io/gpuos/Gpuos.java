@@ -2,6 +2,7 @@ package io.gpuos;
 
 import io.gpuos.device.ComputeDevice;
 import io.gpuos.device.DeviceSettings;
+import io.gpuos.device.MemoryPool;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.ExpressionException;
@@ -13,6 +14,7 @@ import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
 import io.gpuos.layout.View;
 import io.gpuos.queue.Access;
+import io.gpuos.queue.Uses;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -94,6 +96,34 @@ public final class Gpuos implements AutoCloseable {
     checkOpen();
     Storage storage = Storage.allocate(device.memory(), layout.byteSize());
     return new Tensor(this, storage, View.of(layout));
+  }
+
+  /**
+   * A tensor over memory that is the caller's, row-major; nothing is copied. The caller keeps the
+   * memory until the tasks that use it are complete, and until then leaves it alone. Tasks are
+   * ordered by what they do to one such tensor and its views; several over the same memory know
+   * nothing of each other.
+   *
+   * @param address of the first element: in this process for the CPU device, on the device
+   *     otherwise
+   * @throws InvalidInputException if it is not a multiple of the size of an element
+   */
+  public Tensor wrap(long address, DType dtype, long... shape) {
+    checkOpen();
+    Layout layout = Layout.contiguous(dtype, shape);
+    if (address % dtype.bytes() != 0 || address == 0 && layout.byteSize() != 0) {
+      throw new InvalidInputException(
+          String.format(
+              Locale.ROOT,
+              "address of memory: address=0x%x, dtype=%s, expected=a multiple of %d, not 0",
+              address,
+              dtype,
+              dtype.bytes()));
+    }
+    long bytes = Math.max(1, layout.byteSize());
+    MemoryPool.Block block =
+        new MemoryPool.Block(address, bytes, device.ring().reuse(bytes, Uses.NONE));
+    return new Tensor(this, Storage.foreign(block), View.of(layout));
   }
 
   /** A tensor of zeros; without a shape, one of a single element, no dimensions. */

@@ -8,7 +8,9 @@ import java.util.concurrent.atomic.AtomicInteger;
  * back to the pool when the last use is released. Thread-safe.
  */
 final class Storage {
+  /** Null for memory that is somebody else's. */
   private final MemoryPool pool;
+
   private final MemoryPool.Block block;
   private final AtomicInteger uses = new AtomicInteger(1);
 
@@ -20,6 +22,11 @@ final class Storage {
   /** Fresh memory of at least {@code bytes} bytes, with one use. */
   static Storage allocate(MemoryPool pool, long bytes) {
     return new Storage(pool, pool.allocate(bytes));
+  }
+
+  /** Memory of somebody else, with one use; nothing happens to it when that is released. */
+  static Storage foreign(MemoryPool.Block block) {
+    return new Storage(null, block);
   }
 
   MemoryPool.Block block() {
@@ -34,7 +41,7 @@ final class Storage {
 
   /** Gives up a use. No task that names the memory may be submitted on its account after this. */
   void release() {
-    if (uses.decrementAndGet() == 0) {
+    if (uses.decrementAndGet() == 0 && pool != null) {
       pool.free(block);
     }
   }

@@ -54,10 +54,10 @@ public interface Graphs {
     void close();
   }
 
-  /** The implementation that is installed, or one that refuses every call. */
+  /** The implementation that is installed, or else that of the ATen table. */
   static Graphs find() {
     return ServiceLoader.load(Graphs.class, Graphs.class.getClassLoader())
         .findFirst()
-        .orElseGet(NoGraphs::new);
+        .orElseGet(AtenGraphs::new);
   }
 }

@@ -5,6 +5,7 @@ import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.PinnedBuffer;
 import io.gpuos.error.DeviceException;
+import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.InjectionException;
 import io.gpuos.inject.LinkedVariables;
 import java.lang.foreign.MemorySegment;
@@ -120,14 +121,20 @@ final class FunctionAddresses implements AutoCloseable {
     return addresses;
   }
 
-  /** Returns false if the variables do not lie where they were linked. */
+  /** Returns false if the variables do not lie where they were linked, one behind the other. */
   private boolean readAtOnce(CudaModule loaded, Plan plan, Map<String, Long> addresses) {
     long begin = loaded.global(VARIABLE + plan.first()).address();
     MemorySegment told = plan.told();
     for (long from = 0; from < told.byteSize(); from += STAGING_BYTES) {
       long length = Math.min(STAGING_BYTES, told.byteSize() - from);
-      stream.copyToHost(staging.segment().asSlice(0, length), begin + from);
-      stream.synchronize();
+      try {
+        stream.copyToHost(staging.segment().asSlice(0, length), begin + from);
+        stream.synchronize();
+      } catch (DeviceFaultException fault) {
+        throw fault;
+      } catch (DeviceException _) {
+        return false; // the driver has them in allocations of their own
+      }
       MemorySegment.copy(staging.segment(), 0, told, from, length);
     }
     for (var operator : plan.offsets().entrySet()) {
