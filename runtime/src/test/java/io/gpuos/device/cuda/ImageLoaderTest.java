@@ -21,6 +21,8 @@ import io.gpuos.queue.Invocation;
 import java.util.Collections;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -29,6 +31,16 @@ import org.junit.jupiter.api.Timeout;
 class ImageLoaderTest {
 
   private final FakeGpu gpu = new FakeGpu();
+
+  @BeforeEach
+  void loadAllInOneImage() {
+    System.setProperty(ImageLoader.APART_PROPERTY, "false");
+  }
+
+  @AfterEach
+  void loadAsUsual() {
+    System.clearProperty(ImageLoader.APART_PROPERTY);
+  }
 
   /** Kernels that are not interpreted: whoever wants one waits until it is loaded. */
   private static Kernel reduction(Reducer reducer) {
@@ -146,7 +158,7 @@ class ImageLoaderTest {
       assertFalse(pause.contains("cuModuleGetFunction"), pause::toString);
       assertEquals(4, gpu.modules());
     } finally {
-      System.clearProperty(ImageLoader.APART_PROPERTY);
+      System.setProperty(ImageLoader.APART_PROPERTY, "false");
     }
     assertEquals(0, gpu.modules());
   }
