@@ -20,6 +20,7 @@ final class Checkout {
           ".mvn",
           "LICENSE",
           "README.md",
+          "bridge",
           "cli",
           "concurrency-tests/pom.xml",
           "gpuos",
