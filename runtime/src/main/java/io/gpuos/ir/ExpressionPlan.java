@@ -93,7 +93,9 @@ public record ExpressionPlan(
     private boolean readsBesideWrites(Source input, Source output) {
       return switch (kernel) {
         case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _, Kernel.Contraction _, Kernel.Gather _ -> true;
+        case Kernel.Reduction _ -> true;
+        // What is computed of a product reads the elements at the position it then writes.
+        case Kernel.Contraction _, Kernel.Gather _ -> operands.subList(0, 2).contains(input);
         case Kernel.Rows rows -> {
           int written = operands.indexOf(output);
           yield IntStream.range(0, operands.size())
