@@ -344,7 +344,7 @@ final class Binding {
       ExpressionPlan.Step step, List<Layout> layouts, boolean ordered) {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
     if (step.kernel() instanceof Kernel.Contraction) {
-      return ContractionSpace.of(layouts);
+      return ContractionSpace.of(layouts, step.axes().getFirst());
     }
     if (step.kernel() instanceof Kernel.Gather) {
       return GatherSpace.of(layouts, step.axes().getFirst());

@@ -90,6 +90,10 @@ final class CallBinder {
     if (name.equals(Expr.MatMul.NAME)) {
       return binder.product(actuals);
     }
+    Optional<ProductFunction> product = ProductFunction.byName(name);
+    if (product.isPresent()) {
+      return binder.product(product.get(), actuals);
+    }
     Optional<Picker> picker = Picker.byName(name);
     if (picker.isPresent()) {
       return binder.pick(picker.get(), actuals);
@@ -105,9 +109,17 @@ final class CallBinder {
     Stream<String> reducers = Stream.of(Reducer.values()).map(Reducer::functionName);
     Stream<String> composites = Stream.of(Composite.values()).map(Composite::functionName);
     Stream<String> pickers = Stream.of(Picker.values()).map(Picker::functionName);
+    Stream<String> products =
+        Stream.of(ProductFunction.values()).map(ProductFunction::functionName);
     return Suggestions.closest(
         name,
-        Stream.of(functions, reducers, composites, pickers, Stream.of(CAST, Expr.MatMul.NAME))
+        Stream.of(
+                functions,
+                reducers,
+                composites,
+                pickers,
+                products,
+                Stream.of(CAST, Expr.MatMul.NAME))
             .flatMap(s -> s)
             .toList());
   }
@@ -293,6 +305,21 @@ final class CallBinder {
     return new Expr.MatMul(
         expr(PRODUCT_PARAMETERS.getFirst(), given.get("a")),
         expr(PRODUCT_PARAMETERS.getLast(), given.get("b")));
+  }
+
+  private Expr product(ProductFunction product, List<Actual> actuals) {
+    Map<String, Actual> given = assign(product.parameters(), actuals, product.keywords());
+    Map<String, Expr> arguments = new LinkedHashMap<>();
+    for (Parameter parameter : product.parameters()) {
+      Actual actual =
+          given.computeIfAbsent(
+              parameter.name(), _ -> literal(parameter.defaultValue().orElseThrow()));
+      boolean optional = parameter.defaultValue().isPresent();
+      if (!(optional && actual.value() instanceof Value.Nothing)) {
+        arguments.put(parameter.name(), expr(parameter, actual));
+      }
+    }
+    return product.expand(arguments);
   }
 
   private Expr pick(Picker picker, List<Actual> actuals) {

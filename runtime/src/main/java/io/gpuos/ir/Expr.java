@@ -181,13 +181,26 @@ public sealed interface Expr {
    * summed with the last but one of {@code right}, or with its only one; axes before the last two
    * broadcast; an argument of one axis is a row on the left and a column on the right, and that
    * axis is not in the result.
+   *
+   * @param transposed whether the last two axes of {@code right} are swapped first, if it has two:
+   *     the language writes such a product {@code linear(left, right)}
    */
-  record MatMul(Expr left, Expr right) implements Expr {
+  record MatMul(Expr left, Expr right, boolean transposed) implements Expr {
     /** What the language calls it. */
     public static final String NAME = "matmul";
 
     /** Its signature in the language. */
     public static final String SIGNATURE = "matmul(a, b)";
+
+    /** The product of two expressions as they are. */
+    public MatMul(Expr left, Expr right) {
+      this(left, right, false);
+    }
+
+    /** The function of the language that this is a call of. */
+    String functionName() {
+      return transposed ? ProductFunction.LINEAR.functionName() : NAME;
+    }
 
     @Override
     public boolean equals(Object other) {
@@ -307,6 +320,11 @@ public sealed interface Expr {
   /** The matrix product of this and {@code other}; see {@link MatMul}. */
   default Expr matmul(Expr other) {
     return new MatMul(this, other);
+  }
+
+  /** The matrix product of this and {@code weight} with its last two axes swapped. */
+  default Expr linear(Expr weight) {
+    return new MatMul(this, weight, true);
   }
 
   /** Picks elements of this along an axis; see {@link Picker#GATHER}. */

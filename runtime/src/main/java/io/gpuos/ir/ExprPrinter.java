@@ -92,7 +92,8 @@ final class ExprPrinter {
       case Expr.Cast(var type, var argument) ->
           "cast(%s, %s)".formatted(text(argument, height - 1), TypeNames.shortName(type));
       case Expr.Reduce reduce -> reduction(reduce, height);
-      case Expr.MatMul product -> function(Expr.MatMul.NAME, ExprGraph.arguments(product), height);
+      case Expr.MatMul product ->
+          function(product.functionName(), ExprGraph.arguments(product), height);
       case Expr.Pick pick -> pick(pick, height);
       case Expr.Call call -> call(call, height);
       case Expr.Foreign foreign -> function(foreign.function().name(), foreign.arguments(), height);

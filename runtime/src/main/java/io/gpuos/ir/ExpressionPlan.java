@@ -61,9 +61,10 @@ public record ExpressionPlan(
    * @param shape of the iteration space: that of the result for elementwise kernels, that of the
    *     folded value for reductions; for a matrix product that of the result, then the size that is
    *     summed over; for picked elements that of the result, then the size of the source's axis
-   * @param axes for picked elements the axis of the source; otherwise the reduced axes of {@code
-   *     shape}, ascending; empty for elementwise kernels and for the reduction of a tensor without
-   *     dimensions. The result of a reduction has these axes left out or of size 1.
+   * @param axes for picked elements the axis of the source; for a matrix product the axis of the
+   *     second factor that is summed over, one of its last two; otherwise the reduced axes of
+   *     {@code shape}, ascending; empty for elementwise kernels and for the reduction of a tensor
+   *     without dimensions. The result of a reduction has these axes left out or of size 1.
    * @param squeezed operands of a rows kernel whose tensors have the reduced axes left out; they
    *     broadcast to {@code shape} without these
    */

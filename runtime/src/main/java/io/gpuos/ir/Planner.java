@@ -331,11 +331,12 @@ final class Planner {
     operands.add(target);
     List<Long> shape = new ArrayList<>(graph.node(product).shape());
     List<Long> first = graph.node(factors.getFirst()).shape();
-    int axis = shape.size();
+    int axis;
     if (graph.node(product).operation() instanceof Operation.Pick(int picked)) {
       axis = picked;
       shape.add(first.get(picked));
     } else {
+      axis = ((Operation.Contract) graph.node(product).operation()).axis();
       shape.add(first.getLast());
     }
     List<Integer> axes = List.of(axis);

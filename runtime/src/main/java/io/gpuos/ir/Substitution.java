@@ -39,7 +39,8 @@ public final class Substitution {
               reduce.keepdim(),
               reduce.parameter());
       case Expr.Pick pick -> pick.with(arguments);
-      case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
+      case Expr.MatMul product ->
+          new Expr.MatMul(arguments.getFirst(), arguments.getLast(), product.transposed());
     };
   }
 }

@@ -33,8 +33,12 @@ record TypedNode(
     /** A reduction over {@code axes} of the argument's shape, ascending. */
     record Fold(Reducer reducer, List<Integer> axes, double parameter) implements Operation {}
 
-    /** The matrix product of two arguments of one type. */
-    record Contract() implements Operation {}
+    /**
+     * The matrix product of two arguments of one type.
+     *
+     * @param axis of the second argument that is summed over, from 0
+     */
+    record Contract(int axis) implements Operation {}
 
     /**
      * The first argument at the places that the second one names along an axis.

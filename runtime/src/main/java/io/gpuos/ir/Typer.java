@@ -124,25 +124,28 @@ final class Typer {
     List<Integer> factors = arguments.stream().map(graph::tensor).toList();
     List<Expr> named = ExprGraph.arguments(product);
     List<TypedNode> nodes = graph.nodes(factors);
+    String name = product.functionName();
+    int rank = nodes.getLast().shape().size();
+    int axis = Math.max(0, product.transposed() ? rank - 1 : rank - 2);
     List<Long> shape =
         Shapes.product(
             nodes.getFirst().shape(),
             nodes.getLast().shape(),
-            () -> "function=" + Expr.MatMul.NAME + ", " + shapes(named, nodes));
+            axis,
+            () -> "function=" + name + ", " + shapes(named, nodes));
     DType type = nodes.getFirst().type();
     if (type != nodes.getLast().type()) {
       throw noMeaning(
-          Expr.MatMul.NAME,
+          name,
           named,
           nodes,
           "factors of one type, as cast(..., %s)".formatted(TypeNames.shortName(type)));
     }
     if (type == DType.BOOL) {
-      throw noMeaning(
-          Expr.MatMul.NAME, named, nodes, "integers or floating types, as cast(x, i32)");
+      throw noMeaning(name, named, nodes, "integers or floating types, as cast(x, i32)");
     }
     Shapes.checkSize(shape, type);
-    return graph.add(new TypedNode(new Operation.Contract(), type, shape, factors, false));
+    return graph.add(new TypedNode(new Operation.Contract(axis), type, shape, factors, false));
   }
 
   private int pick(Expr.Pick pick, List<Integer> arguments) {

@@ -95,6 +95,34 @@ interface MatmulConformance extends Target {
     }
   }
 
+  @Test
+  default void shouldComputeLayersWithWeightsAsTheyLie() {
+    Gpuos gpu = shared();
+    SplittableRandom random = new SplittableRandom(9);
+    for (DType type : List.of(DType.F32, DType.F16, DType.I64)) {
+      for (long rows : new long[] {1, 3, 8, 40}) {
+        Products test = new Products(gpu, random, type);
+        Tensor x = test.tensor(2, rows, 19);
+        Tensor w = test.tensor(30, 19);
+        Tensor b = test.tensor(30);
+        double[] product = Products.product(x, w.transpose(0, 1));
+        double[] bias = b.toDoubles();
+        double[] layer = new double[product.length];
+        Arrays.setAll(layer, i -> test.rounded().applyAsDouble(product[i] + bias[i % 30]));
+        double[] sum = new double[product.length];
+        Arrays.setAll(sum, i -> test.rounded().applyAsDouble(2 * bias[i % 30] - product[i]));
+        String what = type + ", rows=" + rows;
+        Tensor linear = gpu.run(Operator.of("linear(x, w, b)"), x, w, b);
+        assertArrayEquals(layer, linear.toDoubles(), what);
+        Operator addmm = Operator.of("addmm(b, x, y, beta=2, alpha=-1)");
+        Tensor added = gpu.run(addmm, b, x, w.transpose(0, 1));
+        assertArrayEquals(sum, added.toDoubles(), what);
+      }
+    }
+    Tensor vector = gpu.tensor(new float[] {1, 2, 3}, 3);
+    assertArrayEquals(new float[] {14}, gpu.run(Operator.of("linear(x, x)"), vector).toFloats());
+  }
+
   /** What follows a recorded product is fused to it, and rounds where it did before. */
   @Test
   default void shouldComputeWithRecordedProductsInOneTask() {

@@ -94,7 +94,7 @@ final class Shrinker {
       case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
-      case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
+      case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
     };
   }
@@ -107,7 +107,8 @@ final class Shrinker {
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
       case Expr.Pick(var picker, _, _, int axis) ->
           new Expr.Pick(picker, arguments.getFirst(), arguments.getLast(), axis);
-      case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
+      case Expr.MatMul product ->
+          new Expr.MatMul(arguments.getFirst(), arguments.getLast(), product.transposed());
       case Expr.Reduce(var reducer, _, var axes, var keepdim, var parameter) ->
           new Expr.Reduce(reducer, arguments.getFirst(), axes, keepdim, parameter);
     };
