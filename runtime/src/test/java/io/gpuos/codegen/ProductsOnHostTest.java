@@ -62,7 +62,7 @@ class ProductsOnHostTest {
                 "-o",
                 "check"));
     assertEquals("", log);
-    assertEquals("120 passed, 0 failed\n", run(folder, List.of("./check")));
+    assertEquals("144 passed, 0 failed\n", run(folder, List.of("./check")));
   }
 
   private static String run(Path folder, List<String> command)
