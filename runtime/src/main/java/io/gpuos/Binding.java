@@ -14,6 +14,7 @@ import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Reducer;
 import io.gpuos.ir.TensorType;
+import io.gpuos.layout.AttentionSpace;
 import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.GatherSpace;
@@ -272,7 +273,11 @@ final class Binding {
       int maxTiles) {
     Kernel kernel = step.kernel();
     long positions =
-        kernel instanceof Kernel.Contraction ? ContractionSpace.blocks(space) : space.count();
+        switch (kernel) {
+          case Kernel.Contraction _ -> ContractionSpace.blocks(space);
+          case Kernel.Attention _ -> AttentionSpace.units(space);
+          default -> space.count();
+        };
     boolean linear = isLinear(kernel, space);
     SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     return new Step(
@@ -328,7 +333,7 @@ final class Binding {
   /** Whether the step counts the elements that it folds. */
   private static boolean ordered(ExpressionPlan.Step step) {
     return switch (step.kernel()) {
-      case Kernel.Elementwise _, Kernel.Contraction _, Kernel.Gather _ -> false;
+      case Kernel.Elementwise _, Kernel.Contraction _, Kernel.Attention _, Kernel.Gather _ -> false;
       case Kernel.Reduction reduction -> counts(reduction.reducer());
       case Kernel.Rows rows ->
           rows.nodes().stream()
@@ -345,6 +350,9 @@ final class Binding {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
     if (step.kernel() instanceof Kernel.Contraction) {
       return ContractionSpace.of(layouts, step.axes().getFirst());
+    }
+    if (step.kernel() instanceof Kernel.Attention attention) {
+      return AttentionSpace.of(layouts, attention.masked());
     }
     if (step.kernel() instanceof Kernel.Gather) {
       return GatherSpace.of(layouts, step.axes().getFirst());

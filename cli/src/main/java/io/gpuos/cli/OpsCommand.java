@@ -131,7 +131,7 @@ final class OpsCommand implements Callable<Integer> {
               Optional.empty(),
               List.of(),
               arguments(product.parameters()),
-              "one type, no bool -> that type",
+              product.types(),
               product.definition()));
     }
     for (Picker picker : Picker.values()) {

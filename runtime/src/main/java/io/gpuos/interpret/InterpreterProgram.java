@@ -37,6 +37,7 @@ public final class InterpreterProgram implements Encoding {
       case Kernel.Reduction _, Kernel.Rows _ ->
           new NotInterpretable("kernel is a reduction, expected=elementwise");
       case Kernel.Gather _ -> new NotInterpretable("kernel reads by index, expected=elementwise");
+      case Kernel.Attention _ -> new NotInterpretable("kernel is attention, expected=elementwise");
       case Kernel.Contraction _ ->
           new NotInterpretable("kernel is a matrix product, expected=elementwise");
     };

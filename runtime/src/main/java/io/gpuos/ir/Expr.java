@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SequencedSet;
 
 /**
@@ -205,6 +207,52 @@ public sealed interface Expr {
     @Override
     public boolean equals(Object other) {
       return other instanceof MatMul product && ExprGraph.equal(this, product);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
+  /**
+   * Scaled dot-product attention, {@code softmax(query key^T * scale + mask) value}, as {@code
+   * torch.nn.functional.scaled_dot_product_attention}. Factors are of one type, F32, F16 or BF16:
+   * queries {@code [.., M, D]}, keys {@code [.., N, D]}, values {@code [.., N, E]}, of which axes
+   * before the last two broadcast. It is computed in float; nothing is rounded but the result.
+   *
+   * <p>A row that a mask excludes every key from is NaN, as the softmax of infinities is. Without
+   * keys the result is 0.
+   *
+   * @param mask broadcasts to {@code [.., M, N]}; where a BOOL one is false, and where others are
+   *     minus infinity, a key counts nothing; others are added
+   * @param causal whether query i sees keys 0 to i only; both counted from the first
+   * @param scale 1 / sqrt(D) if empty
+   */
+  record Attention(
+      Expr query, Expr key, Expr value, Optional<Expr> mask, boolean causal, OptionalDouble scale)
+      implements Expr {
+
+    /** Factors, and the mask if there is one. */
+    List<Expr> arguments() {
+      return mask.isEmpty() ? List.of(query, key, value) : List.of(query, key, value, mask.get());
+    }
+
+    /** The same of other arguments, in the order of {@link #arguments}. */
+    Attention with(List<Expr> arguments) {
+      Optional<Expr> last = mask.map(_ -> arguments.get(3));
+      return new Attention(
+          arguments.get(0), arguments.get(1), arguments.get(2), last, causal, scale);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Attention attention && ExprGraph.equal(this, attention);
     }
 
     @Override

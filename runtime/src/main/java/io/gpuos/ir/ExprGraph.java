@@ -28,6 +28,7 @@ final class ExprGraph {
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick pick -> pick.arguments();
+      case Expr.Attention attention -> attention.arguments();
     };
   }
 
@@ -89,6 +90,8 @@ final class ExprGraph {
           case Expr.Foreign(var function, _) -> function;
           case Expr.Cast(var type, _) -> "cast " + type;
           case Expr.MatMul product -> product.functionName();
+          case Expr.Attention attention ->
+              "attention %s %s".formatted(attention.causal(), attention.scale());
           case Expr.Pick(Picker picker, _, _, int axis) -> "pick " + picker + " " + axis;
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->
               "reduce %s %s %s %s".formatted(reducer, axes, keepdim, parameter);

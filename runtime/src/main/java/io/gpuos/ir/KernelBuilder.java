@@ -79,9 +79,18 @@ final class KernelBuilder {
     builder.translate(region);
     builder.operands.add(new Operand(Role.OUTPUT, graph.node(value).type()));
     int stored = builder.translated.get(value);
-    return graph.node(product).operation() instanceof Operation.Pick
-        ? new Kernel.Gather(builder.operands, builder.nodes, stored)
-        : new Kernel.Contraction(builder.operands, builder.nodes, stored);
+    return switch (graph.node(product).operation()) {
+      case Operation.Pick _ -> new Kernel.Gather(builder.operands, builder.nodes, stored);
+      case Operation.Attend(boolean causal, double scale) ->
+          new Kernel.Attention(
+              builder.operands,
+              builder.nodes,
+              stored,
+              graph.node(product).arguments().size() > 3,
+              causal,
+              scale);
+      default -> new Kernel.Contraction(builder.operands, builder.nodes, stored);
+    };
   }
 
   private int add(Node node) {
@@ -113,7 +122,7 @@ final class KernelBuilder {
       case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
       case Operation.Fold(Reducer reducer, _, double parameter) ->
           new Node.Fold(reducer, typed.type(), arguments.getFirst(), parameter);
-      case Operation.Input _, Operation.Contract _, Operation.Pick _ ->
+      case Operation.Input _, Operation.Contract _, Operation.Attend _, Operation.Pick _ ->
           throw new IllegalStateException("not computed in a kernel: node=" + typed);
     };
   }

@@ -34,6 +34,7 @@ public final class KernelText {
           case Kernel.Reduction _ -> "reduction";
           case Kernel.Rows _ -> "rows";
           case Kernel.Contraction _ -> "contraction";
+          case Kernel.Attention attention -> attention(attention);
           case Kernel.Gather _ -> "gather";
         });
     text.append(
@@ -59,10 +60,20 @@ public final class KernelText {
                   reduction.parameter()));
       case Kernel.Contraction contraction ->
           stores(text, List.of(new Store(kernel.operands().size() - 1, contraction.value())));
+      case Kernel.Attention attention ->
+          stores(text, List.of(new Store(kernel.operands().size() - 1, attention.value())));
       case Kernel.Gather gather ->
           stores(text, List.of(new Store(kernel.operands().size() - 1, gather.value())));
     }
     return text.toString();
+  }
+
+  private static String attention(Kernel.Attention attention) {
+    return "attention scale %s%s%s "
+        .formatted(
+            attention.scale(),
+            attention.causal() ? " causal" : "",
+            attention.masked() ? " masked" : "");
   }
 
   private static void stores(StringBuilder text, List<Store> stores) {

@@ -39,6 +39,7 @@ public final class Substitution {
               reduce.keepdim(),
               reduce.parameter());
       case Expr.Pick pick -> pick.with(arguments);
+      case Expr.Attention attention -> attention.with(arguments);
       case Expr.MatMul product ->
           new Expr.MatMul(arguments.getFirst(), arguments.getLast(), product.transposed());
     };

@@ -40,6 +40,9 @@ record TypedNode(
      */
     record Contract(int axis) implements Operation {}
 
+    /** Attention of three arguments of one type, and a mask if there is a fourth. */
+    record Attend(boolean causal, double scale) implements Operation {}
+
     /**
      * The first argument at the places that the second one names along an axis.
      *
@@ -53,9 +56,11 @@ record TypedNode(
     return operation instanceof Operation.Fold || takesEpilogue();
   }
 
-  /** Whether its step reads both arguments from memory and goes on computing with the result. */
+  /** Whether its step reads all arguments from memory and goes on computing with the result. */
   boolean takesEpilogue() {
-    return operation instanceof Operation.Contract || operation instanceof Operation.Pick;
+    return operation instanceof Operation.Contract
+        || operation instanceof Operation.Attend
+        || operation instanceof Operation.Pick;
   }
 
   /** An elementwise operation, as against a source or a reduction. */

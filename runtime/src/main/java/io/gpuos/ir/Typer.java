@@ -71,6 +71,7 @@ final class Typer {
       case Expr.Reduce reduce -> reduce(reduce, arguments.getFirst());
       case Expr.MatMul product -> product(product, arguments);
       case Expr.Pick pick -> pick(pick, arguments);
+      case Expr.Attention attention -> AttentionTyper.node(graph, attention, arguments);
       case Expr.Call call -> call(call, arguments);
       case Expr.Foreign foreign -> foreign(foreign, arguments);
     };
@@ -354,7 +355,7 @@ final class Typer {
     };
   }
 
-  private static DTypeException noMeaning(
+  static DTypeException noMeaning(
       String function, List<Expr> arguments, List<TypedNode> nodes, String expected) {
     String types =
         IntStream.range(0, arguments.size())
@@ -366,7 +367,7 @@ final class Typer {
             .formatted(function, types, expected));
   }
 
-  private static String shapes(List<Expr> arguments, List<TypedNode> nodes) {
+  static String shapes(List<Expr> arguments, List<TypedNode> nodes) {
     return IntStream.range(0, arguments.size())
         .filter(i -> !nodes.get(i).scalar())
         .mapToObj(i -> describe(arguments.get(i), nodes.get(i).shape().toString()))

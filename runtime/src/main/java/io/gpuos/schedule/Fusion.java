@@ -17,9 +17,9 @@ import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
- * Puts producers into their consumers: elementwise ones into any, matrix products and indexed reads
- * into elementwise ones, which their kernels then compute of each result. A pair becomes one node,
- * in the consumer's place, if
+ * Puts producers into their consumers: elementwise ones into any, matrix products, attention and
+ * indexed reads into elementwise ones, which their kernels then compute of each result. A pair
+ * becomes one node, in the consumer's place, if
  *
  * <ul>
  *   <li>the consumer reads exactly what the producer wrote, and nothing else of it;
@@ -231,13 +231,13 @@ final class Fusion {
 
   /**
    * How often a step computes with what it reads. The shape of a product's step ends with what is
-   * summed over, that of picked elements with the axis, over which nothing else is computed. A
-   * factor that is computed would be a step more, which is refused before.
+   * summed over, that of picked elements with the axis, that of attention with the keys, over which
+   * nothing else is computed. A factor that is computed would be a step more, which is refused
+   * before.
    */
   private static long results(Step step) {
-    boolean product =
-        step.kernel() instanceof Kernel.Contraction || step.kernel() instanceof Kernel.Gather;
     List<Long> shape = step.shape();
-    return shape.subList(0, shape.size() - (product ? 1 : 0)).stream().reduce(1L, (a, b) -> a * b);
+    int kept = shape.size() - (step.kernel().factors() > 0 ? 1 : 0);
+    return shape.subList(0, kept).stream().reduce(1L, (a, b) -> a * b);
   }
 }

@@ -99,8 +99,8 @@ template <class Tag> struct Lines {
   }
 };
 
-// A block under way.
-template <class Body> struct Block {
+// A block under way. The first FACTORS operands are read as a whole, not at the result's place.
+template <class Body, int FACTORS = 2> struct Block {
   using Kinds = typename Body::operands;
   using Tag = typename Kinds::template kind<0>::tag;
   using Sum = typename Sums<Tag>::type;
@@ -137,7 +137,7 @@ template <class Body> struct Block {
       constexpr int K = decltype(index)::value;
       using Kind = decltype(kind);
       if constexpr (Kind::input) {
-        if constexpr (K >= 2) {
+        if constexpr (K >= FACTORS) {
           Memory<Kind::tag::bytes>::load(place<K>(row, column), slot.lanes.w);
         } else {
           slot.lanes.clear();

@@ -96,6 +96,7 @@ final class Shrinker {
       case Expr.Reduce reduce -> List.of(reduce.argument());
       case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
+      case Expr.Attention _ -> throw new IllegalArgumentException("not generated: " + expr);
     };
   }
 
@@ -105,6 +106,7 @@ final class Shrinker {
       case Expr.Call call -> new Expr.Call(call.function(), arguments);
       case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
+      case Expr.Attention _ -> throw new IllegalArgumentException("not generated: " + expr);
       case Expr.Pick(var picker, _, _, int axis) ->
           new Expr.Pick(picker, arguments.getFirst(), arguments.getLast(), axis);
       case Expr.MatMul product ->

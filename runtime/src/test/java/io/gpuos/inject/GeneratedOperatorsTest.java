@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gpuos.codegen.DeviceAttention;
 import io.gpuos.codegen.DeviceGathers;
 import io.gpuos.codegen.DeviceKernels;
 import io.gpuos.codegen.DeviceProducts;
@@ -43,7 +44,10 @@ class GeneratedOperatorsTest {
           "gather_i64_f32",
           "gather_i32_bool",
           "gather_add_f16",
-          "matmul_i64");
+          "matmul_i64",
+          "attention_f32",
+          "attention_biased_bf16",
+          "attention_add_f16");
 
   private static Map<String, Kernel> kernels() {
     Map<String, Kernel> kernels = new LinkedHashMap<>(DeviceKernels.functions());
@@ -52,6 +56,7 @@ class GeneratedOperatorsTest {
     kernels.putAll(DeviceKernels.reductions());
     kernels.putAll(DeviceProducts.all());
     kernels.putAll(DeviceGathers.all());
+    kernels.putAll(DeviceAttention.all());
     return kernels;
   }
 
