@@ -121,7 +121,7 @@ final class OpsCommand implements Callable<Integer> {
             List.of(),
             List.of(new Argument("a", Optional.empty()), new Argument("b", Optional.empty())),
             "one type, no bool -> that type",
-            "sums of a's rows times b's columns, batches before them broadcast; as torch.matmul"));
+            "sums of rows of a times columns of b, batches broadcast; as torch.matmul"));
     for (ProductFunction product : ProductFunction.values()) {
       operations.add(
           new Operation(

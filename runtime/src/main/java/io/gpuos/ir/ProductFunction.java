@@ -27,7 +27,7 @@ public enum ProductFunction {
   /** See {@link Expr.Attention}. */
   ATTENTION(
       "q, k, v, mask=none, causal=false, scale=none",
-      "softmax(linear(q, k) * scale + mask) times v; scale is 1/sqrt of q's last size");
+      "softmax(q k^T * scale + mask) v; scale is 1/sqrt(D), D q's last size");
 
   /** What PyTorch calls the parameters. */
   private static final Map<ProductFunction, Map<String, String>> KEYWORDS =
