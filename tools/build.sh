@@ -19,9 +19,10 @@ build_unless_current() {
 
 # Whether nothing that goes into the command line is newer than its jar.
 is_current() {
-  [ -f "$application/gpuos-cli.jar" ] &&
+  [ -f "$application/gpuos-cli.jar" ] && [ -f "$root/bridge/target/app/gpuos-bridge.jar" ] &&
     [ -z "$(find "$root/pom.xml" "$root/runtime/pom.xml" "$root/cli/pom.xml" \
       "$root/runtime/src/main" "$root/cli/src/main" "$root/tools/jvm.options" \
+      "$root/bridge/pom.xml" "$root/bridge/src/main" \
       -newer "$application/gpuos-cli.jar" -print -quit)" ]
 }
 
@@ -40,7 +41,7 @@ with_build_lock() {
 run_build() {
   require_maven
   : >"$build_log"
-  mvn --batch-mode --file "$root/pom.xml" --projects cli --also-make \
+  mvn --batch-mode --file "$root/pom.xml" --projects cli,bridge --also-make \
     -Dquick -Dmaven.test.skip=true -Dtoolchain.jdk.env=JAVA_HOME package \
     >"$build_log" 2>&1 9>&- &
   build_process=$!

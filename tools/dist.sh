@@ -109,7 +109,9 @@ trap 'exit 143' TERM
 dist_version=$("$JAVA_HOME/bin/java" --module-path "$application" --describe-module io.gpuos.cli |
   sed -n '1s/^io.gpuos.cli@\([^ ]*\).*/\1/p')
 dist_name=gpuos-$dist_version-linux-$(uname -m)
+dist_beside=no
 if [ -z "$dist_out" ]; then
+  dist_beside=yes
   dist_out=$root/target/$dist_name.tar.gz
   dist_prepare
 fi
@@ -132,4 +134,9 @@ if [ "$dist_out" = - ]; then
   echo "gpuos: wrote $dist_bytes bytes to standard output" >&2
 else
   echo "$dist_out $dist_bytes bytes"
+fi
+# Beside the default archive only: with --out, that file is all that is written.
+if [ "$dist_beside" = yes ]; then
+  . "$root/tools/wheel.sh"
+  wheel_build "$root/target"
 fi

@@ -38,6 +38,7 @@ Packs a tar.gz that runs on a glibc Linux x86-64 machine without Java.
   --out FILE          where to; target/gpuos-VERSION-linux-ARCHITECTURE.tar.gz by default. A file
                       that is there is replaced when the new one is complete; a device or a pipe is
                       written to; - is standard output.
+Without --out, and with a python3, also packs target/gpuos-*.whl, the package for PyTorch.
 END
       ;;
   esac

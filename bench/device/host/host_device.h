@@ -43,6 +43,11 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane) {
   return __shfl_xor_sync(mask, value, (int)(threadIdx.x & 31) ^ lane);
 }
 
+template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned distance) {
+  const unsigned lane = threadIdx.x & 31;
+  return __shfl_sync(mask, value, (int)(lane < distance ? lane : lane - distance));
+}
+
 template <class To, class From> To host_bits(From x) {
   To y;
   std::memcpy(&y, &x, sizeof(To));

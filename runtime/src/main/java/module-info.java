@@ -7,11 +7,13 @@
 @SuppressWarnings("module") // io.gpuos.cli is built after this module
 module io.gpuos {
   exports io.gpuos;
+  exports io.gpuos.aten;
   exports io.gpuos.error;
   exports io.gpuos.file;
   exports io.gpuos.layout;
   exports io.gpuos.device;
   exports io.gpuos.queue;
+  exports io.gpuos.schedule;
   exports io.gpuos.inject;
   exports io.gpuos.ir;
   exports io.gpuos.npy;

@@ -2,9 +2,10 @@
 #pragma once
 
 #define GPUOS_MAGIC 0x4750554f53303031ull
-#define GPUOS_ABI_VERSION 3u
+#define GPUOS_ABI_VERSION 4u
 #define GPUOS_SCRATCH_BYTES 8192
 #define GPUOS_FLAG_LINEAR 1u
+#define GPUOS_FLAG_SEGMENT 2u
 #define GPUOS_SECTORS_SHIFT 28
 #define GPUOS_POSITIONS_PER_FIRST 256ull
 #define GPUOS_SPACES_PER_PAGE 256u
@@ -53,6 +54,39 @@ static_assert(GPUOS_OFFSET(gpuos_task, operand4) == 72, "layout differs from io.
 static_assert(GPUOS_OFFSET(gpuos_task, stamp3) == 96, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_task, first) == 100, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_task, operand7) == 104, "layout differs from io.gpuos.abi");
+
+// One task of a program; becomes a gpuos_task when the bases are added to its operands.
+struct alignas(128) gpuos_node {
+  unsigned int bases0[2];  // 2 x 16 bits; host -> device, fixed: bases of operands 0 to 3
+  unsigned int logical_operator;  // index; host -> device, fixed: as in gpuos_task, like all words of that name
+  unsigned int space;  // index; host -> device, fixed: 
+  unsigned int count;  // positions; host -> device, fixed: 
+  unsigned int flags;  // bits; host -> device, fixed: GPUOS_FLAG_LINEAR
+  unsigned long long operand0;  // bytes or bits; host -> device, fixed: from the base on
+  unsigned int bases4[2];  // 2 x 16 bits; host -> device, fixed: bases of operands 4 to 7
+  unsigned long long operand1[3];  // bytes or bits; host -> device, fixed: from the bases on
+  unsigned int bases8;  // 2 x 16 bits; host -> device, fixed: bases of operands 8 and 9
+  unsigned int unused0;  // -; host -> device, fixed: zero
+  unsigned long long operand4[3];  // bytes or bits; host -> device, fixed: from the bases on
+  unsigned int unused1;  // -; host -> device, fixed: zero
+  unsigned int first;  // 256 positions; host -> device, fixed: 
+  unsigned long long operand7[3];  // bytes or bits; host -> device, fixed: from the bases on
+};
+static_assert(sizeof(gpuos_node) == 128, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, bases0) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, logical_operator) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, space) == 12, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, count) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, flags) == 20, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, operand0) == 24, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, bases4) == 32, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, operand1) == 40, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, bases8) == 64, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, unused0) == 68, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, operand4) == 72, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, unused1) == 96, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, first) == 100, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_node, operand7) == 104, "layout differs from io.gpuos.abi");
 
 // Coalesced sizes and strides of one operation.
 struct alignas(16) gpuos_space {

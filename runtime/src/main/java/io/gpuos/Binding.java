@@ -20,6 +20,7 @@ import io.gpuos.layout.DType;
 import io.gpuos.layout.GatherSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.layout.Layout;
+import io.gpuos.layout.ScatterSpace;
 import io.gpuos.layout.Shapes;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -47,6 +48,8 @@ final class Binding {
    * One step, less its addresses. Positions 0 means there is nothing to submit; linear ones have no
    * space.
    *
+   * @param bytes about what all of it moves
+   * @param products multiplications of a matrix product or of attention, 0 for others
    * @param planned what the operator was compiled from
    */
   record Step(
@@ -55,6 +58,8 @@ final class Binding {
       SpaceNumber space,
       long positions,
       long tilePositions,
+      double bytes,
+      double products,
       ExpressionPlan.Step planned) {
 
     Kernel kernel() {
@@ -286,7 +291,32 @@ final class Binding {
         number,
         positions,
         tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
+        bytes(kernel, space),
+        products(kernel, space) * positions,
         step);
+  }
+
+  /** Multiplications of each position. */
+  private static double products(Kernel kernel, IterationSpace space) {
+    return switch (kernel) {
+      case Kernel.Contraction _ -> ContractionSpace.products(space);
+      case Kernel.Attention _ -> AttentionSpace.products(space);
+      default -> 0;
+    };
+  }
+
+  private static double bytes(Kernel kernel, IterationSpace space) {
+    double each = 0;
+    double folded = 0;
+    for (Kernel.Operand operand : kernel.operands()) {
+      if (operand.role() == Kernel.Role.OUTPUT) {
+        each += operand.type().bytes();
+      } else {
+        folded += operand.type().bytes();
+      }
+    }
+    boolean folds = kernel instanceof Kernel.Reduction || kernel instanceof Kernel.Rows;
+    return space.count() * (each + folded * (folds ? Math.max(1, space.reducedCount()) : 1));
   }
 
   private static boolean isLinear(Kernel kernel, IterationSpace space) {
@@ -333,7 +363,13 @@ final class Binding {
   /** Whether the step counts the elements that it folds. */
   private static boolean ordered(ExpressionPlan.Step step) {
     return switch (step.kernel()) {
-      case Kernel.Elementwise _, Kernel.Contraction _, Kernel.Attention _, Kernel.Gather _ -> false;
+      case Kernel.Elementwise _,
+          Kernel.Contraction _,
+          Kernel.Attention _,
+          Kernel.Gather _,
+          Kernel.Scan _,
+          Kernel.Scatter _ ->
+          false;
       case Kernel.Reduction reduction -> counts(reduction.reducer());
       case Kernel.Rows rows ->
           rows.nodes().stream()
@@ -357,10 +393,16 @@ final class Binding {
     if (step.kernel() instanceof Kernel.Gather) {
       return GatherSpace.of(layouts, step.axes().getFirst());
     }
+    if (step.kernel() instanceof Kernel.Scatter) {
+      return ScatterSpace.of(layouts, step.axes().getFirst());
+    }
     if (!step.kernel().folds()) {
       return IterationSpace.elementwise(shape, layouts);
     }
     int[] axes = step.axes().stream().mapToInt(Integer::intValue).toArray();
+    if (step.kernel() instanceof Kernel.Scan) {
+      return IterationSpace.rows(shape, axes, layouts, step.squeezed(), true);
+    }
     if (step.kernel() instanceof Kernel.Rows) {
       return IterationSpace.rows(shape, axes, layouts, step.squeezed(), ordered);
     }

@@ -7,6 +7,8 @@ import io.gpuos.queue.Invocation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.ToLongBiFunction;
+import java.util.function.ToLongFunction;
 
 /** Gives the steps of a binding their addresses. */
 final class Operands {
@@ -27,6 +29,29 @@ final class Operands {
 
   /** The step with the memory that {@code memory} names for each operand. */
   static Invocation invocation(Binding.Step step, Function<Source, Operand> memory) {
+    List<Access> reads = new ArrayList<>();
+    List<Access> writes = new ArrayList<>();
+    Invocation.Builder builder =
+        builder(
+            step,
+            (source, role) -> {
+              Operand operand = memory.apply(source);
+              (role == Kernel.Role.OUTPUT ? writes : reads).add(operand.access());
+              return operand.address();
+            });
+    return builder
+        .reads(reads.toArray(Access[]::new))
+        .writes(writes.toArray(Access[]::new))
+        .build();
+  }
+
+  /** The step with addresses, or what stands for them, and no word on what it reads and writes. */
+  static Invocation.Builder builder(Binding.Step step, ToLongFunction<Source> address) {
+    return builder(step, (source, _) -> address.applyAsLong(source));
+  }
+
+  private static Invocation.Builder builder(
+      Binding.Step step, ToLongBiFunction<Source, Kernel.Role> address) {
     Invocation.Builder builder = Invocation.of(step.operator(), step.positions());
     if (step.kernel().folds()) {
       builder.reduction();
@@ -35,17 +60,11 @@ final class Operands {
     if (!step.linear()) {
       builder.space(step.space().value(), step.space());
     }
-    List<Access> reads = new ArrayList<>();
-    List<Access> writes = new ArrayList<>();
     for (int k = 0; k < step.operands().size(); k++) {
-      Kernel.Operand role = step.kernel().operands().get(k);
-      Operand operand = memory.apply(step.operands().get(k));
-      builder.address(operand.address(), role.type().bytes());
-      (role.role() == Kernel.Role.OUTPUT ? writes : reads).add(operand.access());
+      Kernel.Operand operand = step.kernel().operands().get(k);
+      builder.address(
+          address.applyAsLong(step.operands().get(k), operand.role()), operand.type().bytes());
     }
-    return builder
-        .reads(reads.toArray(Access[]::new))
-        .writes(writes.toArray(Access[]::new))
-        .build();
+    return builder;
   }
 }

@@ -43,7 +43,7 @@ public final class Program implements AutoCloseable {
   private static final Duration FOREVER = Duration.ofDays(3650);
 
   /** A place of memory from outside of the program, as nodes use it. */
-  private record Use(Place place, boolean write) {}
+  record Use(Place place, boolean write) {}
 
   private final Gpuos runtime;
   private final SubmissionRing ring;
@@ -51,9 +51,9 @@ public final class Program implements AutoCloseable {
   private final List<Place> inputs;
   private final List<Place> outputs;
   private final List<Use> uses;
-  private final List<Binding> bindings = new ArrayList<>();
   private final Map<Storage, Integer> held;
   private final Storage slab;
+  private final ProgramCode code;
 
   /** The one used last at the end. Guarded by the monitor, as is {@link #closed}. */
   private final List<Replay> replays = new ArrayList<>();
@@ -78,6 +78,7 @@ public final class Program implements AutoCloseable {
     this.outputs = List.copyOf(outputs);
     this.held = held;
     LinkedHashSet<Use> external = new LinkedHashSet<>();
+    List<Binding> bindings = new ArrayList<>();
     for (Node node : plan.nodes()) {
       node.reads().forEach(place -> external.add(new Use(place, false)));
       node.outputs().forEach(place -> external.add(new Use(place, true)));
@@ -86,6 +87,12 @@ public final class Program implements AutoCloseable {
     external.removeIf(use -> kind(use.place()) == Buffer.Kind.TEMPORARY);
     this.uses = List.copyOf(external);
     this.slab = Storage.allocate(runtime.device().memory(), plan.slabBytes());
+    try {
+      this.code = new ProgramCode(runtime.device(), plan, bindings);
+    } catch (Throwable failure) {
+      slab.release();
+      throw failure;
+    }
   }
 
   private Binding bind(Node node, List<Operator> fixed) {
@@ -151,8 +158,7 @@ public final class Program implements AutoCloseable {
    * @throws ShapeException if one has another shape, or other strides
    * @throws OverlapException if something that is written shares memory with another operand, or a
    *     tensor in use, and was recorded as a tensor of its own
-   * @throws io.gpuos.error.RingFullException if the ring stays full; what was submitted before
-   *     stays submitted
+   * @throws io.gpuos.error.RingFullException if the ring stays full; nothing is submitted then
    */
   public Submission submitInto(List<Tensor> results, Tensor... operands) {
     check(operands);
@@ -174,10 +180,9 @@ public final class Program implements AutoCloseable {
         remember(replay);
       }
       try {
-        // Before, since tasks of other threads may come between those of a replay.
-        long first = ring.tail();
         long last = replay.submit();
-        return new Submission(runtime, List.copyOf(results), first - last > 0 ? last : first, last);
+        long first = last - Math.max(0, code.parts().count() - 1);
+        return new Submission(runtime, List.copyOf(results), first, last);
       } finally {
         if (once) {
           replay.close();
@@ -206,12 +211,12 @@ public final class Program implements AutoCloseable {
   private Replay bind(Tensor[] operands, Tensor[] results) {
     List<Storage> memory = new ArrayList<>();
     try {
-      Replay.Base[] bases = Replay.bases(plan, slab);
+      Replay.Base[] bases = new Replay.Base[plan.buffers().size()];
       held.forEach((storage, buffer) -> bases[buffer] = new Replay.Base(storage, 0));
       base(operands, inputs, bases, memory);
       base(results, outputs, bases, memory);
       checkOverlaps(bases);
-      return new Replay(ring, plan, bindings, bases, slab, operands, results, memory);
+      return new Replay(ring, code, bases, uses, slab, operands, results, memory);
     } catch (Throwable failure) {
       memory.forEach(Storage::release);
       throw failure;
@@ -325,7 +330,10 @@ public final class Program implements AutoCloseable {
 
   private static Overlap overlap(Replay.Base[] bases, Place a, Place b) {
     return Overlap.between(
-        bases[a.buffer()].address(a), a.layout(), bases[b.buffer()].address(b), b.layout());
+        bases[a.buffer()].address() + a.offset(),
+        a.layout(),
+        bases[b.buffer()].address() + b.offset(),
+        b.layout());
   }
 
   private String name(Place place) {
@@ -345,9 +353,12 @@ public final class Program implements AutoCloseable {
     return plan;
   }
 
-  /** What is run, in words: nodes, memory, and which waits for which and why. */
+  /**
+   * What is run, in words: nodes, memory, which waits for which and why, and the segments that
+   * workers take.
+   */
   public String explain() {
-    return Explanation.of(plan);
+    return Explanation.of(plan) + code.explain();
   }
 
   /** What is run, as a picture: the text of an SVG file. */
@@ -366,6 +377,7 @@ public final class Program implements AutoCloseable {
     replays.clear();
     held.keySet().forEach(Storage::release);
     slab.release();
+    code.close();
   }
 
   @Override

@@ -106,6 +106,20 @@ public final class Recording {
     return new SymbolicTensor(this, known, offset, View.of(tensor.layout()));
   }
 
+  /**
+   * A new contiguous tensor, of undefined contents until {@code applyInto} writes to it or to views
+   * of it. Returned from the body as a whole it is a result.
+   */
+  public SymbolicTensor empty(DType dtype, long... shape) {
+    checkOpen();
+    return result(Buffer.Kind.TEMPORARY, "t" + buffers.size(), Layout.contiguous(dtype, shape));
+  }
+
+  /** Size of a buffer. */
+  long bytes(int buffer) {
+    return buffers.get(buffer).bytes();
+  }
+
   /** Computes an operator of one result into a new tensor. */
   public SymbolicTensor apply(Operator operator, SymbolicTensor... operands) {
     requireOutputs(operator, 1);

@@ -1,9 +1,11 @@
 package io.gpuos;
 
+import io.gpuos.error.ShapeException;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.Layout;
 import io.gpuos.layout.View;
 import io.gpuos.schedule.Place;
+import java.util.Locale;
 
 /**
  * A tensor of a program that is being recorded: type, shape and a place, but no elements yet. Views
@@ -52,6 +54,32 @@ public final class SymbolicTensor {
   /** Type, shape and strides. */
   public Layout layout() {
     return view.layout();
+  }
+
+  /**
+   * The memory that this tensor is a part of, seen as another tensor: any type, shape and strides.
+   *
+   * @param byteOffset of the element at index 0 in every dimension, from this tensor's; a multiple
+   *     of the type's size
+   * @throws ShapeException if elements lie outside of the memory of the input, of the tensor in
+   *     use, or of the result that this tensor is a view of
+   */
+  public SymbolicTensor reinterpret(Layout layout, long byteOffset) {
+    long offset = place().offset() + byteOffset;
+    long bytes = recording.bytes(buffer);
+    boolean inside =
+        offset + layout.minByteOffset() >= 0 && offset + layout.maxByteOffset() <= bytes;
+    if (!(layout.isZeroSize() || inside) || offset % layout.dtype().bytes() != 0) {
+      throw new ShapeException(
+          String.format(
+              Locale.ROOT,
+              "tensor outside of its memory: layout=%s, offset=%d, expected=within %d bytes, at a multiple of %d",
+              layout,
+              offset,
+              bytes,
+              layout.dtype().bytes()));
+    }
+    return new SymbolicTensor(recording, buffer, offset, View.of(layout));
   }
 
   private SymbolicTensor with(View changed) {

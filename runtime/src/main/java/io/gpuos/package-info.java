@@ -37,6 +37,8 @@
  * }
  * }</pre>
  *
+ * <p>{@link io.gpuos.Tensors} joins tensors, and normalises groups of channels.
+ *
  * <p>Everything here is thread-safe unless its documentation says otherwise. Results equal
  * sequential execution in the order of submission; operations that do not share memory run in
  * parallel. Errors are the unchecked exceptions of {@link io.gpuos.error}.

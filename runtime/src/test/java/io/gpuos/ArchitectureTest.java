@@ -45,7 +45,8 @@ class ArchitectureTest {
           Set.of("io.gpuos.inject"),
           Set.of("io.gpuos.device"),
           Set.of("io.gpuos.device.cpu", "io.gpuos.device.cuda"),
-          Set.of("io.gpuos"));
+          Set.of("io.gpuos"),
+          Set.of("io.gpuos.aten"));
 
   /** A class of this project as class files name it: in descriptors, signatures and by itself. */
   private static final Pattern CLASS_NAME = Pattern.compile("(io/gpuos(?:/[a-z]+)*)/[A-Z]\\w*");

@@ -10,7 +10,7 @@ import picocli.CommandLine.Spec;
     name = "bench",
     description = "Measures what operations cost.",
     synopsisSubcommandLabel = "BENCHMARK",
-    subcommands = {BenchMicroCommand.class, BenchInjectCommand.class})
+    subcommands = {BenchMicroCommand.class, BenchInjectCommand.class, BenchProgramsCommand.class})
 final class BenchCommand implements Runnable {
 
   @Spec private CommandSpec spec;

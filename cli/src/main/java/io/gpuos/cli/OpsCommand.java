@@ -1,6 +1,7 @@
 package io.gpuos.cli;
 
 import io.gpuos.cli.text.Table;
+import io.gpuos.ir.ArrayFunction;
 import io.gpuos.ir.Composite;
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.ExpressionParser;
@@ -32,6 +33,8 @@ final class OpsCommand implements Callable<Integer> {
   private static final String COMPOSITES = "Normalisations";
   private static final String PRODUCTS = "Matrix products";
   private static final String INDEXED = "Indexed reads";
+  private static final String WRITES = "Indexed writes";
+  private static final String PLACES = "Sums along an axis, places, new tensors";
   private static final String CONVERSION = "Conversion";
 
   /** Where each group begins in the order of the table. */
@@ -148,7 +151,29 @@ final class OpsCommand implements Callable<Integer> {
               "any type, index i64 or i32 -> that type",
               picker.definition()));
     }
+    arrays(true).map(function -> operation(function, WRITES)).forEach(operations::add);
+    arrays(false)
+        .filter(function -> function != ArrayFunction.BATCH_NORM)
+        .map(function -> operation(function, PLACES))
+        .forEach(operations::add);
     return operations;
+  }
+
+  /** Functions of whole tensors, those that write by an index or the others. */
+  private static Stream<ArrayFunction> arrays(boolean writes) {
+    return Stream.of(ArrayFunction.values()).filter(function -> function.writes() == writes);
+  }
+
+  private static Operation operation(ArrayFunction function, String group) {
+    return new Operation(
+        function.functionName(),
+        group,
+        function.signature(),
+        Optional.empty(),
+        List.of(),
+        arguments(function.parameters()),
+        function.types(),
+        function.definition());
   }
 
   private static List<Operation> reductions() {
@@ -168,18 +193,20 @@ final class OpsCommand implements Callable<Integer> {
   }
 
   private static List<Operation> composites() {
-    return Stream.of(Composite.values())
-        .map(
-            composite ->
-                new Operation(
-                    composite.functionName(),
-                    COMPOSITES,
-                    composite.signature(),
-                    Optional.empty(),
-                    List.of(),
-                    arguments(composite.parameters()),
-                    composite.types(),
-                    composite.definition()))
+    Stream<Operation> composites =
+        Stream.of(Composite.values())
+            .map(
+                composite ->
+                    new Operation(
+                        composite.functionName(),
+                        COMPOSITES,
+                        composite.signature(),
+                        Optional.empty(),
+                        List.of(),
+                        arguments(composite.parameters()),
+                        composite.types(),
+                        composite.definition()));
+    return Stream.concat(composites, Stream.of(operation(ArrayFunction.BATCH_NORM, COMPOSITES)))
         .toList();
   }
 

@@ -34,7 +34,18 @@ class MainTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "run", "inject", "demo", "ops", "doctor", "bench", "bench micro"})
+  @ValueSource(
+      strings = {
+        "",
+        "run",
+        "inject",
+        "demo",
+        "ops",
+        "doctor",
+        "bench",
+        "bench micro",
+        "bench programs"
+      })
   void shouldPrintHelpOnStandardOutput(String command) {
     Program.Result result = Command.run((Object[]) (command + " --help").strip().split(" "));
     assertEquals(0, result.exitCode());

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.cli.text.JsonReader;
+import io.gpuos.ir.ArrayFunction;
 import io.gpuos.ir.Composite;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.ProductFunction;
@@ -30,6 +31,9 @@ class OpsCommandTest {
     }
     for (Composite composite : Composite.values()) {
       assertLine(result, composite.signature(), composite.definition());
+    }
+    for (ArrayFunction function : ArrayFunction.values()) {
+      assertLine(result, function.signature(), function.definition());
     }
     assertLine(result, "cast(x, dtype)", "");
     assertLine(result, "matmul(a, b)", "sums");
@@ -63,8 +67,16 @@ class OpsCommandTest {
                 Stream.of("cast", "matmul"),
                 Stream.of(ProductFunction.values()).map(ProductFunction::functionName),
                 Stream.of("gather", "index_select", "embedding"),
+                Stream.of(ArrayFunction.values())
+                    .filter(ArrayFunction::writes)
+                    .map(ArrayFunction::functionName),
+                Stream.of(ArrayFunction.values())
+                    .filter(function -> !function.writes())
+                    .filter(function -> function != ArrayFunction.BATCH_NORM)
+                    .map(ArrayFunction::functionName),
                 Stream.of(Reducer.values()).map(Reducer::functionName),
-                Stream.of(Composite.values()).map(Composite::functionName))
+                Stream.of(Composite.values()).map(Composite::functionName),
+                Stream.of("batch_norm"))
             .flatMap(all -> all)
             .toList();
     assertEquals(expected, names);

@@ -10,7 +10,7 @@ import java.util.Locale;
 public final class CudaHeader {
 
   /** Changes whenever a record changes; part of every cache key. */
-  public static final int ABI_VERSION = 3;
+  public static final int ABI_VERSION = 4;
 
   /** Name under which the device sources include the header. */
   public static final String NAME = "gpuos_abi.cuh";
@@ -21,6 +21,7 @@ public final class CudaHeader {
   private static final List<Record> RECORDS =
       List.of(
           TaskRecord.RECORD,
+          NodeRecord.RECORD,
           SpaceRecord.RECORD,
           ControlRecord.RECORD,
           EntryRecord.RECORD,
@@ -51,6 +52,7 @@ public final class CudaHeader {
     constant(out, "ABI_VERSION", ABI_VERSION + "u");
     constant(out, "SCRATCH_BYTES", Integer.toString(SCRATCH_BYTES));
     constant(out, "FLAG_LINEAR", TaskRecord.FLAG_LINEAR + "u");
+    constant(out, "FLAG_SEGMENT", TaskRecord.FLAG_SEGMENT + "u");
     constant(out, "SECTORS_SHIFT", Integer.toString(TaskRecord.SECTORS_SHIFT));
     constant(out, "POSITIONS_PER_FIRST", TaskRecord.POSITIONS_PER_FIRST + "ull");
     constant(out, "SPACES_PER_PAGE", LaunchRecord.SPACES_PER_PAGE + "u");

@@ -21,6 +21,12 @@ public final class TaskRecord {
   /** The space is linear: operand addresses point at the tile's first element. */
   public static final int FLAG_LINEAR = 1;
 
+  /**
+   * The task is a segment of a program: operand 0 is the address of its nodes, {@code count} their
+   * number, operand 1 the address of the replay's bindings. What to run, each node says.
+   */
+  public static final int FLAG_SEGMENT = 2;
+
   /** Bits 28..29 of {@code flags}: number of sectors in use after the first. */
   public static final int SECTORS_SHIFT = 28;
 

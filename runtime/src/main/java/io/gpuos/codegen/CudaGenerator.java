@@ -46,6 +46,8 @@ public final class CudaGenerator {
           case Kernel.Contraction _ -> "matmul";
           case Kernel.Attention _ -> "attention";
           case Kernel.Gather _ -> "gather";
+          case Kernel.Scan _ -> "scan";
+          case Kernel.Scatter _ -> "scatter";
         };
     line("#include \"gpuos_" + form + ".cuh\"");
     line("");
@@ -67,6 +69,15 @@ public final class CudaGenerator {
     }
     line("struct Body {");
     operands();
+    if (kernel instanceof Kernel.Scatter scatter) {
+      line("  static constexpr bool adds = " + scatter.adds() + ";");
+      line("  static constexpr bool wraps = " + scatter.wraps() + ";");
+      line("};");
+      return;
+    }
+    if (kernel instanceof Kernel.Scan scan) {
+      line("  static constexpr bool exclusive = " + scan.exclusive() + ";");
+    }
     if (kernel instanceof Kernel.Reduction reduction) {
       DType type = kernel.nodes().get(reduction.value()).type();
       String reducer =
@@ -90,15 +101,9 @@ public final class CudaGenerator {
           line("    gpuos::set<" + store.operand() + ">(e, v" + store.node() + ");");
         }
       }
-      case Kernel.Reduction reduction -> {
-        DType type = kernel.nodes().get(reduction.value()).type();
-        line(
-            "  static __device__ __forceinline__ "
-                + CudaType.of(type).text()
-                + " value(const E& e) {");
-        nodes();
-        line("    return v" + reduction.value() + ";");
-      }
+      case Kernel.Reduction reduction -> value(reduction.value());
+      case Kernel.Scan scan -> value(scan.value());
+      case Kernel.Scatter _ -> throw new IllegalArgumentException("has no value");
       case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
       case Kernel.Contraction contraction -> epilogue(contraction.value());
       case Kernel.Attention attention -> epilogue(attention.value());
@@ -106,6 +111,13 @@ public final class CudaGenerator {
     }
     line("  }");
     line("};");
+  }
+
+  private void value(int value) {
+    String type = CudaType.of(kernel.nodes().get(value).type()).text();
+    line("  static __device__ __forceinline__ " + type + " value(const E& e) {");
+    nodes();
+    line("    return v" + value + ";");
   }
 
   private void epilogue(int value) {

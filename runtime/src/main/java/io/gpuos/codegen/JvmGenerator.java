@@ -55,6 +55,13 @@ public final class JvmGenerator {
         Chunk chunk = ChunkGenerator.generate(epilogue, plan);
         yield new GatherKernel(gather, chunk, plan.temporaries());
       }
+      case Kernel.Scan scan -> {
+        Kernel.Elementwise values = ScanKernel.values(scan);
+        LoopPlan plan = LoopPlan.of(values);
+        Chunk chunk = ChunkGenerator.generate(values, plan);
+        yield new ScanKernel(scan, chunk, plan.temporaries());
+      }
+      case Kernel.Scatter scatter -> new ScatterKernel(scatter);
     };
   }
 

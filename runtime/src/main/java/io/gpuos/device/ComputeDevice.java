@@ -6,6 +6,7 @@ import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
 import io.gpuos.queue.Lease;
 import io.gpuos.queue.SubmissionRing;
+import io.gpuos.schedule.CostModel;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
@@ -104,6 +105,9 @@ public interface ComputeDevice extends AutoCloseable {
 
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);
+
+  /** What tasks cost here, for placing those of a program. */
+  CostModel costs();
 
   /**
    * Waits for submitted tasks as long as they keep ending, stops the workers and frees everything.

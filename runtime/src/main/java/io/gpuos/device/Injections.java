@@ -26,8 +26,8 @@ public final class Injections {
    * @param leftNanos none of them was resident any more
    * @param loadedNanos the driver had loaded the image
    * @param turnedNanos all aliases named functions of the new image
-   * @param releasedNanos the image before was unloaded, and the workers launched again if there was
-   *     work for them
+   * @param releasedNanos the workers were launched again if there was work for them; before that,
+   *     old images were unloaded if too many waited for it
    */
   public record Pause(
       long askedNanos, long leftNanos, long loadedNanos, long turnedNanos, long releasedNanos) {}

@@ -177,6 +177,13 @@ public final class CudaContext implements AutoCloseable {
    *     log
    */
   public CudaModule loadModule(byte[] image) {
+    try (CudaImage copy = new CudaImage(image)) {
+      return loadModule(copy);
+    }
+  }
+
+  /** As {@link #loadModule(byte[])}, of an image that is where the driver wants it already. */
+  public CudaModule loadModule(CudaImage image) {
     return CudaModule.load(this, image);
   }
 

@@ -1,8 +1,6 @@
 package io.gpuos.driver;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.gpuos.error.DeviceException;
@@ -15,17 +13,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * device; looking up does not. Errors as {@link Cuda} lists them.
  */
 public final class CudaModule implements AutoCloseable {
-
-  /** {@code CUjit_option}: the log buffers and their sizes, cuda.h. */
-  private static final int[] LOG_OPTIONS = {
-    3, // CU_JIT_INFO_LOG_BUFFER
-    4, // CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES
-    5, // CU_JIT_ERROR_LOG_BUFFER
-    6 // CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES
-  };
-
-  private static final int LOG_BYTES = 16 * 1024;
-  private static final int IMAGE_ALIGNMENT = 16;
 
   private final CudaContext context;
   private final long handle;
@@ -46,31 +33,21 @@ public final class CudaModule implements AutoCloseable {
    */
   public record Global(long address, long size) {}
 
-  static CudaModule load(CudaContext context, byte[] image) {
+  static CudaModule load(CudaContext context, CudaImage image) {
     try (Arena arena = Arena.ofConfined()) {
-      // One byte more than the image, zero: PTX is text that must end so.
-      MemorySegment code = arena.allocate(image.length + 1L, IMAGE_ALIGNMENT);
-      MemorySegment.copy(image, 0, code, JAVA_BYTE, 0, image.length);
-      MemorySegment info = arena.allocate(LOG_BYTES);
-      MemorySegment error = arena.allocate(LOG_BYTES);
-      MemorySegment values = arena.allocate(JAVA_LONG, LOG_OPTIONS.length);
-      values.setAtIndex(JAVA_LONG, 0, info.address());
-      values.setAtIndex(JAVA_LONG, 1, LOG_BYTES);
-      values.setAtIndex(JAVA_LONG, 2, error.address());
-      values.setAtIndex(JAVA_LONG, 3, LOG_BYTES);
       MemorySegment out = arena.allocate(ADDRESS);
       try {
         context.call(
             DriverFunction.MODULE_LOAD_DATA_EX,
             out,
-            code,
-            LOG_OPTIONS.length,
-            arena.allocateFrom(JAVA_INT, LOG_OPTIONS),
-            values);
+            image.code(),
+            image.optionCount(),
+            image.options(),
+            image.freshValues());
       } catch (DeviceException e) {
-        throw withLog(e, error.getString(0).strip());
+        throw withLog(e, image.error());
       }
-      return new CudaModule(context, out.get(JAVA_LONG, 0), info.getString(0).strip());
+      return new CudaModule(context, out.get(JAVA_LONG, 0), image.info());
     }
   }
 

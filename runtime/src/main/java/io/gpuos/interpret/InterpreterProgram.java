@@ -36,6 +36,8 @@ public final class InterpreterProgram implements Encoding {
       case Kernel.Elementwise elementwise -> Encoder.encode(elementwise);
       case Kernel.Reduction _, Kernel.Rows _ ->
           new NotInterpretable("kernel is a reduction, expected=elementwise");
+      case Kernel.Scan _, Kernel.Scatter _ ->
+          new NotInterpretable("kernel goes along an axis, expected=elementwise");
       case Kernel.Gather _ -> new NotInterpretable("kernel reads by index, expected=elementwise");
       case Kernel.Attention _ -> new NotInterpretable("kernel is attention, expected=elementwise");
       case Kernel.Contraction _ ->

@@ -44,6 +44,26 @@ final class CallBinder {
   private static final Map<String, String> REDUCTION_KEYWORDS =
       Map.of("dim", "axis", "p", "ord", "unbiased", "correction");
 
+  /** Keywords that PyTorch users write for a parameter of a function of whole tensors. */
+  private static final Map<String, String> ARRAY_KEYWORDS =
+      Map.of(
+          "dim",
+          "axis",
+          "input",
+          "x",
+          "size",
+          "shape",
+          "fill_value",
+          "value",
+          "n",
+          "rows",
+          "m",
+          "columns");
+
+  /** And for one of a function that writes by an index. */
+  private static final Map<String, String> WRITE_KEYWORDS =
+      Map.of("dim", "axis", "input", "x", "source", "src", "value", "src");
+
   /** What PyTorch calls {@code input}. */
   private static final Map<Picker, String> INPUT =
       Map.of(Picker.GATHER, "x", Picker.INDEX_SELECT, "x", Picker.EMBEDDING, "index");
@@ -98,6 +118,10 @@ final class CallBinder {
     if (picker.isPresent()) {
       return binder.pick(picker.get(), actuals);
     }
+    Optional<ArrayFunction> array = ArrayFunction.byName(name);
+    if (array.isPresent()) {
+      return binder.array(array.get(), actuals);
+    }
     throw binder.error(
         "unknown function", "name=" + name, "a function that 'gpuos ops' lists" + closest(name));
   }
@@ -111,15 +135,11 @@ final class CallBinder {
     Stream<String> pickers = Stream.of(Picker.values()).map(Picker::functionName);
     Stream<String> products =
         Stream.of(ProductFunction.values()).map(ProductFunction::functionName);
+    Stream<String> arrays = Stream.of(ArrayFunction.values()).map(ArrayFunction::functionName);
+    Stream<String> others = Stream.of(CAST, Expr.MatMul.NAME);
     return Suggestions.closest(
         name,
-        Stream.of(
-                functions,
-                reducers,
-                composites,
-                pickers,
-                products,
-                Stream.of(CAST, Expr.MatMul.NAME))
+        Stream.of(functions, reducers, composites, pickers, products, arrays, others)
             .flatMap(s -> s)
             .toList());
   }
@@ -337,6 +357,52 @@ final class CallBinder {
         expr(source, given.get(source.name())),
         expr(index, given.get(index.name())),
         axes.getFirst());
+  }
+
+  private Expr array(ArrayFunction function, List<Actual> actuals) {
+    Map<String, String> keywords = function.writes() ? WRITE_KEYWORDS : ARRAY_KEYWORDS;
+    Map<String, Actual> given = assign(function.parameters(), actuals, keywords);
+    if (function == ArrayFunction.ARANGE && absent(given.get("end"))) {
+      given.put("end", given.get("start"));
+      given.put("start", literal("0"));
+    }
+    List<Expr> arguments = new ArrayList<>();
+    List<List<Long>> numbers = new ArrayList<>();
+    for (Parameter parameter : function.parameters()) {
+      Actual actual = given.get(parameter.name());
+      if (absent(actual)) {
+        actual = literal(parameter.defaultValue().orElse("none"));
+      }
+      if (ArrayFunction.isNumber(parameter)) {
+        numbers.add(numbers(parameter, actual));
+      } else {
+        arguments.add(expr(parameter, actual));
+      }
+    }
+    return new Expr.ArrayCall(function, arguments, numbers);
+  }
+
+  private static boolean absent(Actual actual) {
+    return actual == null || actual.value() instanceof Value.Nothing;
+  }
+
+  /** An integer, a truth value, a list of integers, or nothing where that is the default. */
+  private List<Long> numbers(Parameter parameter, Actual actual) {
+    boolean list = ArrayFunction.isList(parameter);
+    boolean truth = parameter.name().equals("accumulate");
+    boolean optional = parameter.defaultValue().isPresent();
+    return switch (actual.value()) {
+      case Value.Nothing _ when optional -> List.of();
+      case Value.Axes(List<Integer> all) when list -> all.stream().map(Long::valueOf).toList();
+      case Value.Of(Expr.Literal(DType type, long bits))
+          when type == (truth ? DType.BOOL : DType.I64) ->
+          List.of(bits);
+      default ->
+          throw mismatch(
+              actual,
+              parameter.name(),
+              truth ? "true or false" : list ? "integers, as [1, 2]" : "an integer");
+    };
   }
 
   private static Expr number(String text) {

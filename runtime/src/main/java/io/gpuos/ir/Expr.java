@@ -303,6 +303,37 @@ public sealed interface Expr {
     }
   }
 
+  /**
+   * A function of whole tensors.
+   *
+   * @param arguments the tensors, and numbers that convert to the type of one, in the order of the
+   *     function's parameters
+   * @param numbers the axes, sizes and switches, in that order; a list for each, empty where none
+   *     was given
+   */
+  record ArrayCall(ArrayFunction function, List<Expr> arguments, List<List<Long>> numbers)
+      implements Expr {
+    public ArrayCall {
+      arguments = List.copyOf(arguments);
+      numbers = numbers.stream().map(List::copyOf).toList();
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof ArrayCall call && ExprGraph.equal(this, call);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
   /** The tensor of that name. */
   static Expr input(String name) {
     return new Input(name);

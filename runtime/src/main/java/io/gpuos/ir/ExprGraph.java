@@ -29,6 +29,7 @@ final class ExprGraph {
       case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick pick -> pick.arguments();
       case Expr.Attention attention -> attention.arguments();
+      case Expr.ArrayCall call -> call.arguments();
     };
   }
 
@@ -93,6 +94,7 @@ final class ExprGraph {
           case Expr.Attention attention ->
               "attention %s %s".formatted(attention.causal(), attention.scale());
           case Expr.Pick(Picker picker, _, _, int axis) -> "pick " + picker + " " + axis;
+          case Expr.ArrayCall call -> "array " + call.function() + call.numbers();
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->
               "reduce %s %s %s %s".formatted(reducer, axes, keepdim, parameter);
         };

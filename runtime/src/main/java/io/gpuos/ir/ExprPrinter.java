@@ -1,8 +1,10 @@
 package io.gpuos.ir;
 
 import io.gpuos.layout.DType;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -96,6 +98,7 @@ final class ExprPrinter {
           function(product.functionName(), ExprGraph.arguments(product), height);
       case Expr.Pick pick -> pick(pick, height);
       case Expr.Attention attention -> attention(attention, height);
+      case Expr.ArrayCall call -> array(call, height);
       case Expr.Call call -> call(call, height);
       case Expr.Foreign foreign -> function(foreign.function().name(), foreign.arguments(), height);
     };
@@ -135,6 +138,27 @@ final class ExprPrinter {
     return pick.picker() == Picker.EMBEDDING
         ? "%s(%s, %s)".formatted(name, index, source)
         : String.format(Locale.ROOT, "%s(%s, %s, axis=%d)", name, source, index, pick.axis());
+  }
+
+  private String array(Expr.ArrayCall call, int height) {
+    Iterator<Expr> arguments = call.arguments().iterator();
+    Iterator<List<Long>> numbers = call.numbers().iterator();
+    List<String> texts = new ArrayList<>();
+    for (Parameter parameter : call.function().parameters()) {
+      if (!ArrayFunction.isNumber(parameter)) {
+        texts.add(text(arguments.next(), height - 1));
+        continue;
+      }
+      List<Long> number = numbers.next();
+      if (parameter.name().equals("accumulate")) {
+        texts.add(number.getFirst() == 0 ? "false" : "true");
+      } else if (ArrayFunction.isList(parameter)) {
+        texts.add(number.toString());
+      } else if (!number.isEmpty()) {
+        texts.add(number.getFirst().toString());
+      }
+    }
+    return call.function().functionName() + "(" + String.join(", ", texts) + ")";
   }
 
   private String call(Expr.Call call, int height) {
@@ -184,6 +208,7 @@ final class ExprPrinter {
           Expr.MatMul _,
           Expr.Pick _,
           Expr.Attention _,
+          Expr.ArrayCall _,
           Expr.Foreign _,
           Expr.Call _ ->
           ATOM;

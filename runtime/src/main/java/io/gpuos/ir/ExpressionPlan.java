@@ -20,6 +20,8 @@ import java.util.stream.IntStream;
  * <p>So it is with attention, and with elements that an index picks: factors and masks, source and
  * index lie in memory.
  *
+ * <p>What writes by an index has two steps: one computes what it writes to, the other writes.
+ *
  * <p>Elementwise work before a reduction is part of the reduction's kernel. So is work after it,
  * and further reductions, as long as everything goes over the same rows: see {@link Kernel.Rows}.
  * Other work after a reduction is a later step that reads the result by broadcasting. Equal
@@ -28,7 +30,8 @@ import java.util.stream.IntStream;
  * operators; and so does the result of a reduction, whether it is stored or not.
  *
  * @param inputs types of the inputs, in the caller's order, also of those that no step reads
- * @param temporaries types of the tensors to provide while the steps run; each is written once
+ * @param temporaries types of the tensors to provide while the steps run; each is written as a
+ *     whole before it is read
  * @param outputs types of the results
  * @param steps to be run as if one after the other
  */
@@ -56,17 +59,19 @@ public record ExpressionPlan(
   /**
    * One kernel and what it runs on. Every operand that is read broadcasts to {@code shape}, but for
    * the {@link Kernel#factors} of products, attention and picked elements, which are as they were
-   * written: the others broadcast to the result.
+   * written: the others broadcast to the result. The operands of a {@link Kernel.Scatter} are as
+   * they were written too; it leaves what its output holds where the index names nothing.
    *
    * @param operands the tensor of each of the kernel's operands, in the kernel's order
    * @param shape of the iteration space: that of the result for elementwise kernels, that of the
    *     folded value for reductions; for a matrix product that of the result, then the size that is
    *     summed over; for picked elements that of the result, then the size of the source's axis;
    *     for attention that of the result, then the number of keys
-   * @param axes for picked elements the axis of the source; for a matrix product the axis of the
-   *     second factor that is summed over, one of its last two; otherwise the reduced axes of
-   *     {@code shape}, ascending; empty for elementwise kernels and for the reduction of a tensor
-   *     without dimensions. The result of a reduction has these axes left out or of size 1.
+   * @param axes for picked elements the axis of the source, and for written ones that of the
+   *     output, whose shape is {@code shape}; for a matrix product the axis of the second factor
+   *     that is summed over, one of its last two; otherwise the reduced axes of {@code shape},
+   *     ascending; empty for elementwise kernels and for the reduction of a tensor without
+   *     dimensions. The result of a reduction has these axes left out or of size 1.
    * @param squeezed operands of a rows kernel whose tensors have the reduced axes left out; they
    *     broadcast to {@code shape} without these
    */
@@ -96,7 +101,7 @@ public record ExpressionPlan(
     private boolean readsBesideWrites(Source input, Source output) {
       return switch (kernel) {
         case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _ -> true;
+        case Kernel.Reduction _, Kernel.Scan _, Kernel.Scatter _ -> true;
         // What is computed of a product reads the elements at the position it then writes.
         case Kernel.Contraction _, Kernel.Attention _, Kernel.Gather _ ->
             operands.subList(0, kernel.factors()).contains(input);

@@ -23,7 +23,9 @@ public sealed interface Kernel
         Kernel.Rows,
         Kernel.Contraction,
         Kernel.Attention,
-        Kernel.Gather {
+        Kernel.Gather,
+        Kernel.Scan,
+        Kernel.Scatter {
 
   int MAX_INPUTS = 8;
   int MAX_OPERANDS = 10;
@@ -41,7 +43,8 @@ public sealed interface Kernel
   }
 
   /**
-   * Whether a position is one of the kept dimensions, along the others of which it folds, or picks.
+   * Whether a position is one of the kept dimensions, along the others of which it folds, picks or
+   * walks.
    */
   default boolean folds() {
     return !(this instanceof Elementwise);
@@ -278,6 +281,46 @@ public sealed interface Kernel
     @Override
     public int factors() {
       return 2;
+    }
+  }
+
+  /**
+   * Sums of node {@code value} up to each element of a row, which has one reduced dimension. The
+   * last operand, the only OUTPUT, has an element for each, of the type of the value: I64 or
+   * floating. Integers are summed modulo 2^64; F64 in {@code double}, other floating types at least
+   * in {@code float}, rounded by the store only.
+   *
+   * @param exclusive whether a sum is without the element itself; of I64 only
+   */
+  record Scan(List<Operand> operands, List<Node> nodes, int value, boolean exclusive)
+      implements Kernel {
+    public Scan {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
+    }
+  }
+
+  /**
+   * Writes elements to places that an index names. Operand 0 is the index, an INPUT of type I64 or
+   * I32; operand 1 has the elements, an INPUT; operand 2, the only OUTPUT, is of the same type and
+   * holds elements already. The last reduced dimension of the space is the axis of the output that
+   * the index counts along; the others are <em>walked</em> row-major, for each kept position by
+   * itself: every step reads the index and an element, and writes the element there.
+   *
+   * <p>Nothing is written where the index is not below the size of the axis, or negative.
+   *
+   * @param adds whether elements are added to what is there, rounding to the type each time, and
+   *     wrapping or, for BOOL, as a logical or
+   * @param wraps whether a negative index counts from the end of the axis
+   */
+  record Scatter(List<Operand> operands, boolean adds, boolean wraps) implements Kernel {
+    public Scatter {
+      operands = List.copyOf(operands);
+    }
+
+    @Override
+    public List<Node> nodes() {
+      return List.of();
     }
   }
 }

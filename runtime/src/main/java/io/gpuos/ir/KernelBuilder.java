@@ -93,6 +93,25 @@ final class KernelBuilder {
     };
   }
 
+  /** A kernel that sums the node {@code value}, whose type is that of the result. */
+  static Kernel scan(TypedGraph graph, Region region, Operation.Scan scan, int value) {
+    KernelBuilder builder = new KernelBuilder(graph, region);
+    builder.operands.add(new Operand(Role.OUTPUT, graph.node(value).type()));
+    return new Kernel.Scan(
+        builder.operands, builder.nodes, builder.translated.get(value), scan.exclusive());
+  }
+
+  /** A kernel that writes where an index says. */
+  static Kernel scatter(Operation.Scatter scatter, DType index, DType type) {
+    return new Kernel.Scatter(
+        List.of(
+            new Operand(Role.INPUT, index),
+            new Operand(Role.INPUT, type),
+            new Operand(Role.OUTPUT, type)),
+        scatter.adds(),
+        scatter.wraps());
+  }
+
   private int add(Node node) {
     return indices.computeIfAbsent(
         node,
@@ -122,7 +141,12 @@ final class KernelBuilder {
       case Operation.Convert() -> new Node.Convert(typed.type(), arguments.getFirst());
       case Operation.Fold(Reducer reducer, _, double parameter) ->
           new Node.Fold(reducer, typed.type(), arguments.getFirst(), parameter);
-      case Operation.Input _, Operation.Contract _, Operation.Attend _, Operation.Pick _ ->
+      case Operation.Input _,
+          Operation.Contract _,
+          Operation.Attend _,
+          Operation.Pick _,
+          Operation.Scan _,
+          Operation.Scatter _ ->
           throw new IllegalStateException("not computed in a kernel: node=" + typed);
     };
   }

@@ -48,6 +48,8 @@ public final class KernelName {
       case Kernel.Contraction contraction -> node(contraction.value(), HEIGHT);
       case Kernel.Attention attention -> node(attention.value(), HEIGHT);
       case Kernel.Gather gather -> node(gather.value(), HEIGHT);
+      case Kernel.Scan scan -> "cumsum(%s)".formatted(node(scan.value(), HEIGHT));
+      case Kernel.Scatter scatter -> scatter.adds() ? "scatter_add(x0, x1)" : "scatter(x0, x1)";
     };
   }
 

@@ -36,6 +36,8 @@ public final class KernelText {
           case Kernel.Contraction _ -> "contraction";
           case Kernel.Attention attention -> attention(attention);
           case Kernel.Gather _ -> "gather";
+          case Kernel.Scan _ -> "scan";
+          case Kernel.Scatter _ -> "scatter";
         });
     text.append(
         IntStream.range(0, kernel.operands().size())
@@ -64,6 +66,17 @@ public final class KernelText {
           stores(text, List.of(new Store(kernel.operands().size() - 1, attention.value())));
       case Kernel.Gather gather ->
           stores(text, List.of(new Store(kernel.operands().size() - 1, gather.value())));
+      case Kernel.Scan scan ->
+          text.append(
+              String.format(
+                  Locale.ROOT,
+                  "store %d = sums %s %%%d\n",
+                  scan.operands().size() - 1,
+                  scan.exclusive() ? "before" : "up to",
+                  scan.value()));
+      case Kernel.Scatter scatter ->
+          text.append(scatter.adds() ? "add" : "store")
+              .append(scatter.wraps() ? ", negative from the end\n" : "\n");
     }
     return text.toString();
   }

@@ -24,10 +24,10 @@ import java.util.stream.Stream;
  *
  * <p>First it chooses what has to lie in memory: outputs, results of reductions, and <em>cuts</em>,
  * arguments of nodes that would otherwise need more operands or nodes than a kernel has, and
- * factors of matrix products, sources and indices of picked elements. {@link RowPlanner} finds
- * which of these are computed together row by row. Then it goes through them in topological order
- * and emits a step for each; elementwise values of one shape share a step while they fit and do not
- * wait for each other.
+ * factors of matrix products, sources and indices of picked elements, and what an index writes.
+ * {@link RowPlanner} finds which of these are computed together row by row. Then it goes through
+ * them in topological order and emits a step for each; elementwise values of one shape share a step
+ * while they fit and do not wait for each other.
  *
  * <p>Invariant: a group of values that is not emitted yet depends on emitted values only.
  */
@@ -56,7 +56,7 @@ final class Planner {
     cutUntilAllFit(reachable);
     fuseProducts(reachable);
     SortedSet<Integer> values = values(reachable);
-    RowPlanner rows = new RowPlanner(graph, values, outputs, this::mustBeRead, this::isProduct);
+    RowPlanner rows = new RowPlanner(graph, values, outputs, this::mustBeRead, this::isAlone);
     rows.plan().forEach(this::emit);
     flush(List.copyOf(pending.values()));
     return new ExpressionPlan(
@@ -144,11 +144,15 @@ final class Planner {
   private void storeFactors(List<Integer> reachable) {
     for (int node : reachable) {
       if (graph.node(node).takesEpilogue()) {
-        graph.node(node).arguments().stream()
-            .filter(factor -> graph.node(factor).elementwise())
-            .forEach(cuts::add);
+        graph.node(node).arguments().stream().filter(this::isComputed).forEach(cuts::add);
+      } else if (graph.node(node).operation() instanceof Operation.Scatter) {
+        graph.node(node).arguments().stream().skip(1).filter(this::isComputed).forEach(cuts::add);
       }
     }
+  }
+
+  private boolean isComputed(int node) {
+    return !graph.node(node).folds() && !(graph.node(node).operation() instanceof Operation.Input);
   }
 
   /**
@@ -216,10 +220,12 @@ final class Planner {
                 || !computed.contains(node) && isSource.test(node));
   }
 
-  /** Whether no kernel may compute the node in passing. */
+  /** Whether no kernel may compute the node in passing, as each may a constant. */
   private boolean mustBeRead(int node) {
     Operation operation = graph.node(node).operation();
-    return operation instanceof Operation.Input || graph.node(node).folds() || cuts.contains(node);
+    return operation instanceof Operation.Input
+        || graph.node(node).folds()
+        || cuts.contains(node) && !(operation instanceof Operation.Constant);
   }
 
   /** Whether the node's value lies in memory, or will when its group is emitted. */
@@ -272,8 +278,10 @@ final class Planner {
     Operation operation = graph.node(node).operation();
     if (isProduct(node) && !stored.containsKey(node)) {
       emitProduct(fused.getOrDefault(node, node), node, target);
-    } else if (operation instanceof Operation.Fold && !stored.containsKey(node)) {
-      emitReduction(node, target);
+    } else if (operation instanceof Operation.Scatter scatter && !stored.containsKey(node)) {
+      emitScatter(scatter, node, target);
+    } else if (graph.node(node).folds() && !stored.containsKey(node)) {
+      emitFold(node, target);
     } else {
       addToGroup(node, target);
     }
@@ -282,6 +290,11 @@ final class Planner {
   /** Whether the node is computed by the kernel of a matrix product, or of picked elements. */
   private boolean isProduct(int node) {
     return graph.node(node).takesEpilogue() || fused.containsKey(node);
+  }
+
+  /** Whether the node has a step of its own in any case. */
+  private boolean isAlone(int node) {
+    return isProduct(node) || graph.node(node).walks();
   }
 
   private void emitRows(RowPlanner.Rows rows, List<Integer> members) {
@@ -298,7 +311,8 @@ final class Planner {
         (member, all) -> all.stream().skip(1).forEach(target -> addToGroup(member, target)));
   }
 
-  private void emitReduction(int node, Source target) {
+  /** A step for a reduction, or for sums along an axis. */
+  private void emitFold(int node, Source target) {
     TypedNode typed = graph.node(node);
     int value = typed.arguments().getFirst();
     Region region = Region.of(graph, List.of(value), this::mayBeRead);
@@ -306,11 +320,34 @@ final class Planner {
       region = Region.of(graph, List.of(value), this::mustBeRead);
     }
     flushSources(region.sources());
-    Operation.Fold fold = (Operation.Fold) typed.operation();
-    Kernel kernel = KernelBuilder.reduction(graph, region, fold, value, typed.type());
-    steps.add(
-        new Step(
-            kernel, operands(region, List.of(target)), graph.node(value).shape(), fold.axes()));
+    Kernel kernel;
+    List<Integer> axes;
+    if (typed.operation() instanceof Operation.Fold fold) {
+      kernel = KernelBuilder.reduction(graph, region, fold, value, typed.type());
+      axes = fold.axes();
+    } else {
+      Operation.Scan scan = (Operation.Scan) typed.operation();
+      kernel = KernelBuilder.scan(graph, region, scan, value);
+      axes = List.of(scan.axis());
+    }
+    List<Source> operands = operands(region, List.of(target));
+    steps.add(new Step(kernel, operands, graph.node(value).shape(), axes));
+    stored.put(node, target);
+  }
+
+  /** Brings what is written to into the target, and then writes by the index. */
+  private void emitScatter(Operation.Scatter scatter, int node, Source target) {
+    int before = graph.node(node).arguments().get(0);
+    int index = graph.node(node).arguments().get(1);
+    int elements = graph.node(node).arguments().get(2);
+    flushSources(List.of(index, elements));
+    addToGroup(before, target);
+    flush(List.of(pending.get(graph.node(before).shape())));
+    stored.remove(before, target);
+    Kernel kernel =
+        KernelBuilder.scatter(scatter, graph.node(index).type(), graph.node(elements).type());
+    List<Source> operands = List.of(stored.get(index), stored.get(elements), target);
+    steps.add(new Step(kernel, operands, graph.node(node).shape(), List.of(scatter.axis())));
     stored.put(node, target);
   }
 

@@ -96,12 +96,23 @@ final class RowPlanner {
     int root = isFold(value) ? graph.node(value).arguments().getFirst() : value;
     Region region = Region.of(graph, List.of(root), node -> node != value && isSource.test(node));
     Set<Integer> sources = new LinkedHashSet<>(region.sources());
+    for (int node : region.nodes()) {
+      if (!region.sources().contains(node) && readsFromMemory(node)) {
+        sources.addAll(graph.node(node).arguments()); // constants too, which others do not read
+      }
+    }
     sources.retainAll(values);
     return sources;
   }
 
+  private boolean readsFromMemory(int node) {
+    return graph.node(node).takesEpilogue() || graph.node(node).walks();
+  }
+
   private boolean isSource(int node) {
-    return values.contains(node) || graph.node(node).operation() instanceof Operation.Input;
+    Operation operation = graph.node(node).operation();
+    return operation instanceof Operation.Input
+        || values.contains(node) && !(operation instanceof Operation.Constant);
   }
 
   private boolean isFold(int node) {

@@ -42,6 +42,7 @@ public final class Substitution {
       case Expr.Attention attention -> attention.with(arguments);
       case Expr.MatMul product ->
           new Expr.MatMul(arguments.getFirst(), arguments.getLast(), product.transposed());
+      case Expr.ArrayCall call -> new Expr.ArrayCall(call.function(), arguments, call.numbers());
     };
   }
 }

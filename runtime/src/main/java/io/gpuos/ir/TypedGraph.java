@@ -45,13 +45,18 @@ final class TypedGraph {
     return add(new TypedNode(new Operation.Constant(bits), type, List.of(), List.of(), scalar));
   }
 
+  /** A tensor of one value. */
+  int filled(DType type, long bits, List<Long> shape) {
+    return add(new TypedNode(new Operation.Constant(bits), type, shape, List.of(), false));
+  }
+
   /** The conversion of a node to a type, by the rules of a cast. */
   int cast(int index, DType type) {
     TypedNode node = nodes.get(index);
     if (node.operation() instanceof Operation.Constant(long bits)) {
       OptionalLong exact = Scalars.convertExactly(node.type(), bits, type);
       if (exact.isPresent()) {
-        return constant(type, exact.getAsLong(), false);
+        return filled(type, exact.getAsLong(), node.shape());
       }
     }
     return node.type() == type && !node.scalar() ? index : convert(index, type);
@@ -76,7 +81,7 @@ final class TypedGraph {
           node.type().isFloating()
               ? Scalars.toFloating(type, Double.longBitsToDouble(bits))
               : Scalars.toFloating(type, bits);
-      return constant(type, converted, false);
+      return filled(type, converted, node.shape());
     }
     if (!Scalars.fits(type, bits)) {
       throw new DTypeException(
@@ -88,7 +93,7 @@ final class TypedGraph {
               Scalars.min(type),
               Scalars.max(type)));
     }
-    return constant(type, bits, false);
+    return filled(type, bits, node.shape());
   }
 
   /**

@@ -49,11 +49,29 @@ record TypedNode(
      * @param axis of the first argument, from 0
      */
     record Pick(int axis) implements Operation {}
+
+    /**
+     * Sums of the argument up to each element along an axis.
+     *
+     * @param exclusive whether without that element, as only a sum of I64 can be
+     */
+    record Scan(int axis, boolean exclusive) implements Operation {}
+
+    /**
+     * The first argument with elements of the third one at the places that the second one names
+     * along an axis, as {@link Kernel.Scatter} writes them.
+     */
+    record Scatter(int axis, boolean adds, boolean wraps) implements Operation {}
   }
 
   /** Whether a step of its own computes it, from values that lie in memory or go in with it. */
   boolean folds() {
-    return operation instanceof Operation.Fold || takesEpilogue();
+    return operation instanceof Operation.Fold || takesEpilogue() || walks();
+  }
+
+  /** Whether its step goes along an axis, and computes nothing before and after. */
+  boolean walks() {
+    return operation instanceof Operation.Scan || operation instanceof Operation.Scatter;
   }
 
   /** Whether its step reads all arguments from memory and goes on computing with the result. */

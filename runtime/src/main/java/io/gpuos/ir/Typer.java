@@ -72,6 +72,7 @@ final class Typer {
       case Expr.MatMul product -> product(product, arguments);
       case Expr.Pick pick -> pick(pick, arguments);
       case Expr.Attention attention -> AttentionTyper.node(graph, attention, arguments);
+      case Expr.ArrayCall call -> new ArrayTyper(graph, call).node(arguments);
       case Expr.Call call -> call(call, arguments);
       case Expr.Foreign foreign -> foreign(foreign, arguments);
     };
@@ -156,8 +157,10 @@ final class Typer {
     List<TypedNode> nodes = graph.nodes(tensors);
     TypedNode source = nodes.getFirst();
     TypedNode index = nodes.getLast();
-    boolean constant = nodes.stream().anyMatch(n -> n.operation() instanceof Operation.Constant);
-    if (constant || source.shape().isEmpty()) {
+    boolean number =
+        nodes.stream()
+            .anyMatch(n -> n.operation() instanceof Operation.Constant && n.shape().isEmpty());
+    if (number || source.shape().isEmpty()) {
       throw new ShapeException(
           "source or index without dimensions: function=%s, source=%s, index=%s, expected=tensors, the source with an axis"
               .formatted(name, source.shape(), index.shape()));

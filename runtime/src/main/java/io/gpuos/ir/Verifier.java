@@ -40,6 +40,8 @@ public final class Verifier {
       case Kernel.Contraction contraction -> verifyContraction(contraction);
       case Kernel.Attention attention -> verifyAttention(attention);
       case Kernel.Gather gather -> verifyGather(gather);
+      case Kernel.Scan scan -> verifyScan(scan);
+      case Kernel.Scatter scatter -> verifyScatter(scatter);
     }
   }
 
@@ -196,6 +198,24 @@ public final class Verifier {
             && (operand(1).type() == DType.I64 || operand(1).type() == DType.I32);
     check(indexed, "no source and index", "operands", operands);
     verifyEpilogue(gather.value());
+  }
+
+  private void verifyScan(Kernel.Scan scan) {
+    check(count(Role.OUTPUT) == 1, "scan with several outputs", "operands", scan.operands());
+    boolean node = scan.value() >= 0 && scan.value() < scan.nodes().size();
+    check(node, "scan of no node", "value", scan.value());
+    DType type = type(scan.value());
+    check(scan.operands().getLast().type() == type, "store in another type", "value", type);
+    boolean summed = type == DType.I64 || type.isFloating() && !scan.exclusive();
+    check(summed, "type without meaning for the scan", "value", type);
+  }
+
+  private void verifyScatter(Kernel.Scatter scatter) {
+    boolean roles = scatter.operands().size() == 3 && count(Role.INPUT) == 2;
+    check(roles, "no index, elements and output", "operands", scatter.operands());
+    boolean indexed = operand(0).type() == DType.I64 || operand(0).type() == DType.I32;
+    check(indexed, "no index", "operand", operand(0));
+    check(operand(1).type() == operand(2).type(), "two types", "operands", scatter.operands());
   }
 
   private void verifyEpilogue(int value) {

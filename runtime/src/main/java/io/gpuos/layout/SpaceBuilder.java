@@ -81,6 +81,33 @@ final class SpaceBuilder {
     return rows(axes, keepReducedOrder);
   }
 
+  /**
+   * The last dimension as it is, {@code walked} ones before it as reduced ones in their order, and
+   * the others kept.
+   */
+  IterationSpace scatter(int walked) {
+    int last = shape.length - 1;
+    int from = last - walked;
+    List<Dim> dims = new ArrayList<>(coalesced(dims(IntStream.range(0, from).toArray()), true));
+    List<Dim> inner =
+        new ArrayList<>(coalesced(dims(IntStream.range(from, last).toArray()), false));
+    if (inner.isEmpty()) {
+      inner.add(new Dim(1, new long[strides.length]));
+    }
+    inner.add(new Dim(shape[last], Arrays.stream(strides).mapToLong(s -> s[last]).toArray()));
+    dims.addAll(inner);
+    if (dims.size() > IterationSpace.MAX_RANK) {
+      throw new ShapeException(
+          String.format(
+              Locale.ROOT,
+              "too many dimensions: shape=%s, walked=%d, expected=at most %d that are not one run",
+              Shapes.format(shape),
+              walked,
+              IterationSpace.MAX_RANK));
+    }
+    return space(dims, inner.size(), false);
+  }
+
   IterationSpace rows(int[] axes, boolean keepReducedOrder) {
     int[] folded = Shapes.axes(axes, shape.length);
     int[] kept = kept(folded);

@@ -1,6 +1,9 @@
 package io.gpuos.queue;
 
+import io.gpuos.abi.NodeRecord;
 import io.gpuos.abi.TaskRecord;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Locale;
 
@@ -143,6 +146,23 @@ public final class Invocation {
     }
     System.arraycopy(record, 0, target, at, record.length);
     return true;
+  }
+
+  /**
+   * Writes the program node of tile {@code tile}, whose operands are distances from bases.
+   *
+   * @param bases number of the base of each operand; 0 for scalars
+   */
+  public void writeNode(int tile, int[] bases, MemorySegment target) {
+    long[] record = image.clone();
+    moveTo(tile, record);
+    for (int word = 1; word < record.length; word++) {
+      target.set(ValueLayout.JAVA_LONG, (long) word * Long.BYTES, record[word]);
+    }
+    for (int k = 0; k < operandCount; k++) {
+      target.set(ValueLayout.JAVA_SHORT, NodeRecord.base(k), (short) bases[k]);
+    }
+    target.set(ValueLayout.JAVA_INT, TaskRecord.FIRST, first(tile));
   }
 
   /** Whether {@link #resolved} holds. Inside the ordering section. */

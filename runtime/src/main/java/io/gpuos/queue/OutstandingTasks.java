@@ -39,9 +39,24 @@ public final class OutstandingTasks {
     return ring.outstanding();
   }
 
-  /** Name of the operator of a task of the last lap. */
+  /** Name of the operator of a task of the last lap; of a segment of a program, all its names. */
   public String operator(long sequence) {
-    return isPublished(sequence) ? names.apply(number(sequence)) : "unknown";
+    if (!isPublished(sequence)) {
+      return "unknown";
+    }
+    long slot = memory.slot(sequence);
+    int number = memory.records().intPlain(slot + TaskRecord.LOGICAL_OPERATOR);
+    int flags = memory.records().intPlain(slot + TaskRecord.FLAGS);
+    if ((flags & TaskRecord.FLAG_SEGMENT) == 0 || number == TaskRecord.OPERATOR_NOTHING) {
+      return names.apply(number);
+    }
+    int[] operators = ring.operatorsAt(memory.records().longPlain(slot + TaskRecord.operand(0)));
+    Set<String> known = new LinkedHashSet<>();
+    known.add(names.apply(number));
+    for (int operator : operators) {
+      known.add(names.apply(operator));
+    }
+    return known.size() == 1 ? known.iterator().next() : "one of a program's " + listed(known);
   }
 
   /**
@@ -82,10 +97,6 @@ public final class OutstandingTasks {
     return memory.records().longAcquire(slot + TaskRecord.SEQUENCE) == sequence
         // As the memory was filled: no task was ever here.
         && sequence - memory.firstSequence() >= 0;
-  }
-
-  private int number(long sequence) {
-    return memory.records().intPlain(memory.slot(sequence) + TaskRecord.LOGICAL_OPERATOR);
   }
 
   /** Whether the task waits for one that is not complete, by what the host knows. */

@@ -45,6 +45,51 @@ final class RecordWriter {
   }
 
   /**
+   * Writes the record of a segment.
+   *
+   * @param first sequence of the replay's first segment
+   * @param after0 what entries wait for, from there; each segment is one further away
+   * @param runs false for a record that does nothing, but waits for the same tasks
+   */
+  void writeSegment(
+      SegmentBatch batch,
+      int segment,
+      long first,
+      int after0,
+      int after1,
+      boolean runs,
+      boolean fenced) {
+    Segments segments = batch.segments;
+    long[] images = segments.images;
+    int at = segment * segments.stride;
+    long sequence = first + segment;
+    long slot = memory.slot(sequence);
+    long stamp = sequence & 0xffffffffL;
+    long word1 = images[at + TaskRecord.STAMP_1 / Long.BYTES];
+    long word2 = images[at + TaskRecord.STAMP_2 / Long.BYTES];
+    long counts = images[at + TaskRecord.COUNT / Long.BYTES];
+    if (segments.entry[segment]) {
+      word1 = shifted(after0, segment) << 32;
+      word2 = shifted(after1, segment) << 32;
+      counts += (long) (after1 != 0 ? 1 : 0) << TaskRecord.SECTORS_SHIFT + 32;
+    }
+    if (word2 != 0) {
+      records.putLongRelease(slot + TaskRecord.STAMP_2, word2 | stamp);
+    }
+    records.putLongPlain(slot + TaskRecord.operand(1), batch.bindings);
+    records.putLongRelease(slot + TaskRecord.STAMP_1, word1 | stamp);
+    long what = runs ? images[at + TaskRecord.LOGICAL_OPERATOR / Long.BYTES] : 0;
+    records.putLongPlain(slot + TaskRecord.LOGICAL_OPERATOR, what);
+    records.putLongPlain(slot + TaskRecord.COUNT, counts);
+    records.putLongPlain(slot + TaskRecord.operand(0), images[at + TaskRecord.operand(0) / 8]);
+    if (fenced) {
+      records.putLongFenced(slot + TaskRecord.SEQUENCE, sequence);
+    } else {
+      records.putLongRelease(slot + TaskRecord.SEQUENCE, sequence);
+    }
+  }
+
+  /**
    * Writes one record: each sector's words before its stamp, the sequence last.
    *
    * @param image the tile's record, without stamps and dependencies

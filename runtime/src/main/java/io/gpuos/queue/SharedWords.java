@@ -2,6 +2,7 @@ package io.gpuos.queue;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
@@ -14,6 +15,7 @@ public final class SharedWords {
 
   private static final VarHandle LONG = JAVA_LONG.varHandle();
   private static final VarHandle INT = JAVA_INT.varHandle();
+  private static final VarHandle SHORT = JAVA_SHORT.varHandle();
 
   /**
    * All of memory. A constant whose bounds and lifetime the compiler knows, so that an access is
@@ -51,6 +53,10 @@ public final class SharedWords {
 
   public int intPlain(long offset) {
     return (int) INT.get(ALL, base + offset);
+  }
+
+  public short shortPlain(long offset) {
+    return (short) SHORT.get(ALL, base + offset);
   }
 
   public void putLongPlain(long offset, long value) {

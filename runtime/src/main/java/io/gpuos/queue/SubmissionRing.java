@@ -7,6 +7,8 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The host's side of the submission ring. Any number of threads submit; results equal sequential
@@ -70,6 +72,9 @@ public final class SubmissionRing {
 
   private volatile boolean closed;
 
+  /** Segments of the programs that may be submitted; for messages. */
+  private final Set<Segments> programs = ConcurrentHashMap.newKeySet();
+
   /**
    * @param memory laid out and shared with the workers
    * @param lease wakes the workers
@@ -104,6 +109,27 @@ public final class SubmissionRing {
     long last = tail - 1;
     leave();
     return last;
+  }
+
+  /** Makes the operators of these segments known to messages, until {@link #forget}. */
+  public void know(Segments segments) {
+    programs.add(segments);
+  }
+
+  /** The program is not submitted any more. */
+  public void forget(Segments segments) {
+    programs.remove(segments);
+  }
+
+  /** Logical operators of the segment whose nodes begin at {@code address}; empty if unknown. */
+  int[] operatorsAt(long address) {
+    for (Segments segments : programs) {
+      int[] operators = segments.operatorsAt(address);
+      if (operators != null) {
+        return operators;
+      }
+    }
+    return new int[0];
   }
 
   /** Whether some submitted task is not complete. */
@@ -242,6 +268,77 @@ public final class SubmissionRing {
     leave();
     publish(batch, first);
     return first + batch.records - 1;
+  }
+
+  /**
+   * Submits a replay of a program as one: no other thread's task comes between its segments. What
+   * it reads and writes is registered for all of them together.
+   *
+   * @return sequence of the last segment; one long complete if there is none
+   * @throws RingFullException if there is no room within the configured wait
+   * @throws ClosedException if the ring or the batch is closed
+   */
+  public long submit(SegmentBatch batch) {
+    int count = batch.segments.count;
+    if (count == 0) {
+      return beforeAll();
+    }
+    if (!enterWithRoom(count)) {
+      awaitRoom(count);
+    }
+    long first = tail;
+    int after0;
+    int after1;
+    try {
+      requireOpen(batch.closed);
+      completedThrough = completions.through();
+      register(batch, first, first + count - 1);
+      after0 = dependencies.after0(first);
+      after1 = dependencies.after1(first);
+      TAIL.setRelease(this, first + count);
+    } finally {
+      leave();
+    }
+    publish(batch, first, after0, after1);
+    return first + count - 1;
+  }
+
+  /** Writes first: a read of what the same tasks write is then no reason to wait for the hull. */
+  private void register(SegmentBatch batch, long first, long last) {
+    long completed = completedThrough;
+    dependencies.reset(completed);
+    for (Access access : batch.writes) {
+      for (int offset : access.offsets(completed)) {
+        access.map().write(offset, first, last, completed, dependencies);
+      }
+    }
+    for (Access access : batch.reads) {
+      for (int offset : access.offsets(completed)) {
+        access.map().read(offset, first, last, completed, dependencies);
+      }
+    }
+  }
+
+  private void publish(SegmentBatch batch, long first, int after0, int after1) {
+    int count = batch.segments.count;
+    int written = 0;
+    try {
+      while (written < count) {
+        int end = Math.min(written + WAKE_EVERY, count);
+        for (; written < end; written++) {
+          writer.writeSegment(batch, written, first, after0, after1, true, written == end - 1);
+        }
+        lease.wake();
+      }
+    } finally {
+      if (written < count) {
+        // As bury() does.
+        for (; written < count; written++) {
+          writer.writeSegment(batch, written, first, after0, after1, false, true);
+        }
+        lease.wake();
+      }
+    }
   }
 
   private void publish(AnalysedBatch batch, long first) {
@@ -562,6 +659,13 @@ public final class SubmissionRing {
 
   /** Refuses every later submission of {@code batch}; as {@link #close(Invocation[])}. */
   public void close(AnalysedBatch batch) {
+    enter();
+    batch.closed = true;
+    leave();
+  }
+
+  /** Refuses every later submission of {@code batch}; as {@link #close(Invocation[])}. */
+  public void close(SegmentBatch batch) {
     enter();
     batch.closed = true;
     leave();

@@ -9,6 +9,9 @@ import java.util.stream.Collectors;
 /** A plan in words. */
 public final class Explanation {
 
+  /** Segments that are shown. */
+  private static final int MOST_SEGMENTS = 64;
+
   private Explanation() {}
 
   /** A line on the whole, a line for each node, and what it reads, writes and waits for. */
@@ -35,6 +38,54 @@ public final class Explanation {
       text.append(node(plan, n));
     }
     return text.toString();
+  }
+
+  /**
+   * What each segment runs and waits for, the first {@value #MOST_SEGMENTS} of them.
+   *
+   * @param nodes the node that each work belongs to
+   */
+  public static String segments(List<Segment> segments, List<Integer> nodes) {
+    StringBuilder text = new StringBuilder();
+    int tasks = segments.stream().mapToInt(segment -> segment.tasks().size()).sum();
+    text.append(
+        String.format(Locale.ROOT, "segments: count=%d, tasks=%d%n", segments.size(), tasks));
+    for (int s = 0; s < Math.min(segments.size(), MOST_SEGMENTS); s++) {
+      Segment segment = segments.get(s);
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "segment %d: runs %s; after %s%n",
+              s,
+              runs(segment, nodes),
+              segment.after().isEmpty() ? "nothing" : ranges(segment.after())));
+    }
+    if (segments.size() > MOST_SEGMENTS) {
+      text.append(String.format(Locale.ROOT, "and %d more%n", segments.size() - MOST_SEGMENTS));
+    }
+    return text.toString();
+  }
+
+  private static String runs(Segment segment, List<Integer> nodes) {
+    return ranges(segment.tasks().stream().map(task -> nodes.get(task.work())).toList());
+  }
+
+  /** Numbers with runs of neighbours, and of equals, joined. */
+  private static String ranges(List<Integer> numbers) {
+    List<String> parts = new ArrayList<>();
+    for (int from = 0; from < numbers.size(); ) {
+      int to = from;
+      while (to + 1 < numbers.size()
+          && numbers.get(to + 1) - numbers.get(to) >= 0
+          && numbers.get(to + 1) - numbers.get(to) <= 1) {
+        to++;
+      }
+      String first = numbers.get(from).toString();
+      boolean one = numbers.get(from).equals(numbers.get(to));
+      parts.add(one ? first : first + ".." + numbers.get(to));
+      from = to + 1;
+    }
+    return String.join(", ", parts);
   }
 
   private static List<Slot> slots(Plan plan) {

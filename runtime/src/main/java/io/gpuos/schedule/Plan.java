@@ -45,7 +45,7 @@ public record Plan(
     if (fuse) {
       nodes = Fusion.fuse(buffers, nodes);
     }
-    MemoryPlan memory = new MemoryPlan(buffers, nodes);
+    MemoryPlan memory = MemoryPlan.of(buffers, nodes);
     List<Slot> slots = memory.temporaries();
     List<Edge> edges = Hazards.edges(nodes, slots, memory.scratch());
     Plan plan =

@@ -20,6 +20,9 @@
  *       memory included.
  *   <li>{@link io.gpuos.schedule.PlanValidator} finds the hazards again in another way and refuses
  *       a plan that leaves one open.
+ *   <li>{@link io.gpuos.schedule.Placement} puts the tasks that the nodes consist of on a device
+ *       into segments, by what a {@link io.gpuos.schedule.CostModel} says they take; {@link
+ *       io.gpuos.schedule.PlacementValidator} proves the result.
  *   <li>{@link io.gpuos.schedule.Explanation} and {@link io.gpuos.schedule.GraphPicture} show a
  *       plan.
  * </ul>

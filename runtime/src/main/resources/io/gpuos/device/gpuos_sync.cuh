@@ -68,6 +68,30 @@ __device__ __forceinline__ void fence_host() { asm volatile("fence.acq_rel.sys;"
 // Store-then-load order against the host: the device's half of the lease handshake.
 __device__ __forceinline__ void fence_handshake() { asm volatile("fence.sc.sys;" ::: "memory"); }
 
+// ---- copies from device to shared memory, under way while the thread goes on ------------------
+
+// Starts to copy 16 bytes, aligned to that, past the first-level cache.
+__device__ __forceinline__ void copy_async_16(void* shared, const void* global) {
+  const u32 target = static_cast<u32>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(target), "l"(global) : "memory");
+}
+
+// Starts to copy 8 bytes, aligned to that.
+__device__ __forceinline__ void copy_async_8(void* shared, const void* global) {
+  const u32 target = static_cast<u32>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(target), "l"(global) : "memory");
+}
+
+// Ends a group of copies of this thread.
+__device__ __forceinline__ void copies_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+// Waits until all but the last N groups of this thread have arrived.
+template <int N> __device__ __forceinline__ void copies_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+}
+
 // Nanoseconds of the GPU's global timer; for durations.
 __device__ __forceinline__ u64 now_ns() {
   u64 value;

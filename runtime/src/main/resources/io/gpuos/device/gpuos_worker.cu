@@ -10,6 +10,7 @@
 //
 // Sequences wrap; they are only ever compared by their difference.
 #include "gpuos_abi.cuh"
+#include "gpuos_segment.cuh"
 #include "gpuos_sync.cuh"
 
 namespace gpuos {
@@ -138,6 +139,7 @@ __device__ __forceinline__ void sleep_far_from_front(const Context& c, u64 seque
 struct Desk {
   gpuos_task task;
   gpuos_entry entry;  // code of the operator and what it is handed
+  Stage stages[STAGES];  // nodes of a segment
   u32 verdict;
 };
 
@@ -240,15 +242,15 @@ __device__ __forceinline__ void complete(const Context& c, u64 sequence, InFligh
   store_relaxed(&c.completed[sequence & c.mask], sequence);
 }
 
-// Runs one operator. All threads of the block; barriers before and after are the caller's.
-__device__ __forceinline__ void run(const Context& c, const Desk* desk, char* scratch) {
+// Runs what the desk holds. All threads of the block; barriers before and after are the caller's.
+__device__ __forceinline__ void run(const Context& c, Desk* desk, char* scratch) {
   const gpuos_task* task = &desk->task;
-  const gpuos_space* space = nullptr;
-  if ((task->flags & GPUOS_FLAG_LINEAR) == 0) {
-    space = c.space_pages[task->space / GPUOS_SPACES_PER_PAGE] + task->space % GPUOS_SPACES_PER_PAGE;
-  }
-  if (desk->entry.alias != 0) {
-    reinterpret_cast<gpuos_operator>(desk->entry.alias)(task, space, scratch, desk->entry.argument);
+  const Tables tables{c.entries, c.space_pages};
+  if ((task->flags & GPUOS_FLAG_SEGMENT) == 0) {
+    run_task(tables, task, desk->entry, scratch);
+  } else if (task->logical_operator != 0) {
+    run_segment(tables, reinterpret_cast<const gpuos_node*>(task->operand0), task->count,
+                reinterpret_cast<const u64*>(task->operand1[0]), desk->stages, scratch);
   }
 }
 

@@ -48,6 +48,9 @@ class CudaGeneratorTest {
     golden.put("linear_relu", DeviceProducts.linearRelu(DType.F16));
     golden.put("attention_add", DeviceAttention.added(DType.F16));
     golden.put("gather_add", DeviceGathers.added(DType.F16));
+    golden.put("cumsum_products", DeviceScans.products(DType.F16));
+    golden.put("positions", DeviceScans.positions());
+    golden.put("index_put", DeviceScans.scatter(DType.F32, DType.I64, true, true));
     return golden;
   }
 

@@ -141,6 +141,12 @@ class DeviceCodeCompileTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldCompileSumsAndIndexedWrites(String architecture) {
+    compileAll(DeviceScans.all(), architecture);
+  }
+
+  @ParameterizedTest
   @ValueSource(
       strings = {
         "gpuos_ptx",
@@ -149,7 +155,9 @@ class DeviceCodeCompileTest {
         "gpuos_operands",
         "gpuos_matmul",
         "gpuos_attention",
-        "gpuos_gather"
+        "gpuos_gather",
+        "gpuos_scan",
+        "gpuos_scatter"
       })
   void shouldCompileEachHeaderByItself(String header) {
     compile(header, "#include \"" + header + ".cuh\"\n", "sm_90");

@@ -97,6 +97,7 @@ final class Shrinker {
       case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
       case Expr.Attention _ -> throw new IllegalArgumentException("not generated: " + expr);
+      case Expr.ArrayCall call -> call.arguments();
     };
   }
 
@@ -107,6 +108,8 @@ final class Shrinker {
       case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
       case Expr.Attention _ -> throw new IllegalArgumentException("not generated: " + expr);
+      case Expr.ArrayCall(var function, _, var numbers) ->
+          new Expr.ArrayCall(function, arguments, numbers);
       case Expr.Pick(var picker, _, _, int axis) ->
           new Expr.Pick(picker, arguments.getFirst(), arguments.getLast(), axis);
       case Expr.MatMul product ->

@@ -1,14 +1,25 @@
 package io.gpuos.driver;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.gpuos.abi.LaunchRecord;
 import io.gpuos.abi.StateRecord;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A driver whose worker kernel, once launched, is resident until the test says otherwise, and does
@@ -18,10 +29,30 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class FakeGpu extends FakeDriver {
 
   private static final long WORKER = 0xF00D_0000_0002L;
-  private static final long TELL = 0xF00D_0000_0003L;
+
+  /**
+   * Bytes between two variables that tell an operator's address, and where functions seem to be.
+   */
+  private static final int STRIDE = 112;
+
+  private static final long CODE = 0x7F00_0000_0000L;
+  private static final Pattern TOLD = Pattern.compile("gpuos_told_([0-9a-f]{16})");
 
   /** Functions that were called and would have waited for the resident kernel. */
   public final Set<String> waited = new ConcurrentSkipListSet<>();
+
+  /** Whether variables of modules do not lie as they were linked. */
+  public volatile boolean scattered;
+
+  /** Whether variables of modules hold something else than they were linked with. */
+  public volatile boolean garbled;
+
+  private final Set<String> linking = new TreeSet<>();
+  private final Map<String, Long> told = new ConcurrentHashMap<>();
+  private final AtomicLong functions = new AtomicLong();
+  private final AtomicInteger modules = new AtomicInteger();
+  private final List<MemorySegment> kept = new ArrayList<>();
+  private volatile List<String> linked = List.of();
 
   private final AtomicLong streams = new AtomicLong();
   private volatile long workerStream;
@@ -60,6 +91,23 @@ public final class FakeGpu extends FakeDriver {
     MemorySegment.ofAddress(state)
         .reinterpret(StateRecord.BYTES)
         .set(JAVA_LONG, StateRecord.BEGUN + (long) worker * Long.BYTES, sequence);
+  }
+
+  /** Modules that are loaded. */
+  public int modules() {
+    return modules.get();
+  }
+
+  /** Functions of the driver that were called since the last call of {@code function}. */
+  public List<String> callsSince(String function) {
+    synchronized (calls) {
+      return List.copyOf(calls.subList(calls.lastIndexOf(function) + 1, calls.size()));
+    }
+  }
+
+  /** Address of the function of the operator with that key, in the module loaded last. */
+  public long function(String key) {
+    return MemorySegment.ofAddress(told.get("gpuos_told_" + key)).reinterpret(16).get(JAVA_LONG, 8);
   }
 
   @Override
@@ -122,11 +170,69 @@ public final class FakeGpu extends FakeDriver {
       MemorySegment options,
       MemorySegment values) {
     giveLong(0, out, MODULE);
+    modules.incrementAndGet();
+    layOut();
     return whenIdle("cuModuleLoadDataEx", inContext("cuModuleLoadDataEx"));
+  }
+
+  /** Gives the variables of the image linked last their memory and values. */
+  private void layOut() {
+    MemorySegment memory = Arena.ofAuto().allocate(2L * STRIDE * (linked.size() + 1), 16);
+    kept.add(memory);
+    for (int k = 0; k < linked.size(); k++) {
+      String name = linked.get(k);
+      long at = scattered && k % 2 == 1 ? STRIDE * (2L * linked.size() - k) : (long) STRIDE * k;
+      long key = Long.parseUnsignedLong(name.substring(name.length() - 16), 16);
+      memory.set(JAVA_LONG, at, garbled ? ~key : key);
+      memory.set(JAVA_LONG, at + 8, CODE + 256 * functions.incrementAndGet());
+      told.put(name, memory.address() + at);
+    }
+  }
+
+  @Override
+  public int cuLinkAddData_v2(
+      long link,
+      int type,
+      MemorySegment data,
+      long bytes,
+      MemorySegment name,
+      int count,
+      MemorySegment options,
+      MemorySegment values) {
+    byte[] object = data.reinterpret(bytes).toArray(JAVA_BYTE);
+    Matcher names = TOLD.matcher(new String(object, StandardCharsets.ISO_8859_1));
+    while (names.find()) {
+      linking.add(names.group());
+    }
+    return super.cuLinkAddData_v2(link, type, data, bytes, name, count, options, values);
+  }
+
+  /** As the driver's linker does, says in the image's tables where variables are. */
+  @Override
+  public int cuLinkComplete(long link, MemorySegment image, MemorySegment bytes) {
+    linked = List.copyOf(linking);
+    linking.clear();
+    byte[] elf = FakeImage.of(linked, STRIDE);
+    MemorySegment all = Arena.ofAuto().allocateFrom(JAVA_BYTE, elf);
+    kept.add(all);
+    giveLong(0, bytes, elf.length);
+    return giveLong(inContext("cuLinkComplete"), image, all.address());
+  }
+
+  @Override
+  public int cuModuleGetGlobal_v2(
+      MemorySegment out, MemorySegment bytes, long module, MemorySegment name) {
+    Long address = told.get(text(name));
+    if (address == null) {
+      return 500; // CUDA_ERROR_NOT_FOUND
+    }
+    giveLong(0, bytes, 16);
+    return giveLong(inContext("cuModuleGetGlobal_v2"), out, address);
   }
 
   @Override
   public int cuModuleUnload(long module) {
+    modules.decrementAndGet();
     return whenIdle("cuModuleUnload", super.cuModuleUnload(module));
   }
 
@@ -137,8 +243,9 @@ public final class FakeGpu extends FakeDriver {
 
   @Override
   public int cuModuleGetFunction(MemorySegment out, long module, MemorySegment name) {
-    long function = text(name).equals("gpuos_worker") ? WORKER : TELL;
-    return giveLong(inContext("cuModuleGetFunction"), out, function);
+    return text(name).equals("gpuos_worker")
+        ? giveLong(inContext("cuModuleGetFunction"), out, WORKER)
+        : 500; // CUDA_ERROR_NOT_FOUND
   }
 
   @Override
@@ -165,10 +272,6 @@ public final class FakeGpu extends FakeDriver {
       state = first.reinterpret(128).get(JAVA_LONG, LaunchRecord.STATE);
       workerStream = stream;
       resident = true;
-    } else if (result == 0) {
-      // Tells where an operator lies; any address serves, since nobody calls it.
-      long target = first.reinterpret(8).get(JAVA_LONG, 0);
-      MemorySegment.ofAddress(target).reinterpret(8).set(JAVA_LONG, 0, 0x1000);
     }
     return result;
   }

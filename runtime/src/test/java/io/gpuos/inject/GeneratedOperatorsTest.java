@@ -7,6 +7,7 @@ import io.gpuos.codegen.DeviceAttention;
 import io.gpuos.codegen.DeviceGathers;
 import io.gpuos.codegen.DeviceKernels;
 import io.gpuos.codegen.DeviceProducts;
+import io.gpuos.codegen.DeviceScans;
 import io.gpuos.ir.Kernel;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -44,6 +45,15 @@ class GeneratedOperatorsTest {
           "gather_i64_f32",
           "gather_i32_bool",
           "gather_add_f16",
+          "cumsum_f32",
+          "cumsum_u8",
+          "cumsum_f64",
+          "cumsum_products_f16",
+          "positions",
+          "scatter_i64_bf16",
+          "scatter_add_i32_f32",
+          "scatter_add_i32_bool",
+          "index_put_add_i64_f64",
           "matmul_i64",
           "attention_f32",
           "attention_biased_bf16",
@@ -57,6 +67,7 @@ class GeneratedOperatorsTest {
     kernels.putAll(DeviceProducts.all());
     kernels.putAll(DeviceGathers.all());
     kernels.putAll(DeviceAttention.all());
+    kernels.putAll(DeviceScans.all());
     return kernels;
   }
 

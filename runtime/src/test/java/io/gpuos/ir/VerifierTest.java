@@ -133,6 +133,25 @@ class VerifierTest {
         Arguments.of("parameter without meaning", reduction(Reducer.SUM, DType.F32, DType.F32, 1)),
         Arguments.of(
             "no source and index", new Kernel.Gather(List.of(IN, IN, OUT), List.of(LOAD), 0)),
+        Arguments.of(
+            "scan with several outputs",
+            new Kernel.Scan(List.of(IN, OUT, OUT), List.of(LOAD), 0, false)),
+        Arguments.of("scan of no node", new Kernel.Scan(plain, List.of(LOAD), 1, false)),
+        Arguments.of("type without meaning", new Kernel.Scan(plain, List.of(LOAD), 0, true)),
+        Arguments.of(
+            "store in another type",
+            new Kernel.Scan(
+                List.of(IN, new Operand(Role.OUTPUT, DType.F64)), List.of(LOAD), 0, false)),
+        Arguments.of(
+            "no index, elements", new Kernel.Scatter(List.of(IN, IN, IN, OUT), true, false)),
+        Arguments.of("no index", new Kernel.Scatter(List.of(IN, IN, OUT), true, false)),
+        Arguments.of(
+            "two types",
+            new Kernel.Scatter(
+                List.of(
+                    new Operand(Role.INPUT, DType.I64), IN, new Operand(Role.OUTPUT, DType.F64)),
+                true,
+                false)),
         Arguments.of("no two factors", contraction(List.of(IN, OUT), List.of(LOAD), 0)),
         Arguments.of(
             "no two factors",

@@ -189,7 +189,7 @@ public final class InjectBenchmark {
     }
   }
 
-  private static void awaitCompiled(Gpuos gpu) {
+  static void awaitCompiled(Gpuos gpu) {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(COMPILE_SECONDS);
     if (!gpu.device().awaitCompiled(deadline)) {
       throw new WrongResult("not compiled: waited_s=" + COMPILE_SECONDS + ", expected=less");

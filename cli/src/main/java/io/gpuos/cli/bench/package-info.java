@@ -5,6 +5,10 @@
  * the benchmark. {@link io.gpuos.cli.bench.Environment} says where and how it was run, so that a
  * result can be read, and repeated, later.
  *
+ * <p>{@link io.gpuos.cli.bench.ProgramsBenchmark} measures several programs in the same rounds, and
+ * checks all of them before and after: they are compared with each other, and some take long to
+ * check.
+ *
  * <p>Machine hygiene: nothing else running, and several runs. On the CPU device workers and the
  * submitting thread share the processors, so one more than there are workers is better.
  */

@@ -18,6 +18,7 @@ import io.gpuos.queue.Lease;
 import io.gpuos.queue.OutstandingTasks;
 import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SubmissionRing;
+import io.gpuos.schedule.CostModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -172,9 +173,19 @@ public final class CpuDevice implements ComputeDevice {
       case Kernel.Elementwise _, Kernel.Gather _ -> TILE_POSITIONS;
       case Kernel.Contraction _ -> Math.max(1, TILE_POSITIONS / ContractionSpace.products(space));
       case Kernel.Attention _ -> Math.max(1, TILE_POSITIONS / AttentionSpace.products(space));
-      case Kernel.Reduction _, Kernel.Rows _ ->
+      case Kernel.Scatter _ -> {
+        long axis = Math.max(1, space.size(space.rank() - 1));
+        yield Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount() / axis));
+      }
+      case Kernel.Reduction _, Kernel.Rows _, Kernel.Scan _ ->
           Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount()));
     };
+  }
+
+  /** A core's shares, and what it takes to wake a thread that naps. */
+  @Override
+  public CostModel costs() {
+    return new CostModel(workerCount, 300, 5, 1, 5_000, 2_000_000);
   }
 
   @Override

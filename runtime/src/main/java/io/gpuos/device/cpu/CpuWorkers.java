@@ -1,6 +1,7 @@
 package io.gpuos.device.cpu;
 
 import io.gpuos.abi.ControlRecord;
+import io.gpuos.abi.NodeRecord;
 import io.gpuos.abi.TaskRecord;
 import io.gpuos.codegen.CpuScratch;
 import io.gpuos.error.DeviceFaultException;
@@ -12,6 +13,7 @@ import io.gpuos.queue.RingMemory;
 import io.gpuos.queue.SharedWords;
 import io.gpuos.queue.Watchdog;
 import io.gpuos.queue.WorkerStamps;
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
@@ -68,6 +70,10 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
 
   /** Tasks between two looks at the lease. */
   private static final int TASKS_PER_CLOCK = 32;
+
+  /** Memory by its address, for nodes of programs. */
+  private static final SharedWords MEMORY =
+      new SharedWords(MemorySegment.NULL.reinterpret(Long.MAX_VALUE));
 
   private final RingMemory memory;
   private final SharedWords control;
@@ -445,29 +451,53 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
       BEGUN.setOpaque(this, sequence);
       try {
         int flags = records.intPlain(slot + TaskRecord.FLAGS);
-        int count = records.intPlain(slot + TaskRecord.COUNT);
+        if ((flags & TaskRecord.FLAG_SEGMENT) != 0) {
+          runSegment(
+              records.longPlain(slot + TaskRecord.operand(0)),
+              records.intPlain(slot + TaskRecord.COUNT),
+              records.longPlain(slot + TaskRecord.operand(1)));
+          return;
+        }
         CpuOperators.Installed installed = operators.installed(operator);
         for (int k = 0; k < installed.operands(); k++) {
           operands[k] = records.longPlain(slot + TaskRecord.operand(k));
         }
-        if ((flags & TaskRecord.FLAG_LINEAR) != 0) {
-          installed.kernel().run(operands, installed.linear(), 0, count, scratch);
-        } else {
-          long first = 0;
-          if (flags >>> TaskRecord.SECTORS_SHIFT == 3) {
-            first =
-                Integer.toUnsignedLong(records.intPlain(slot + TaskRecord.FIRST))
-                    * installed.positionsPerFirst();
-          }
-          int space = records.intPlain(slot + TaskRecord.SPACE);
-          installed.kernel().run(operands, spaces.get(space), first, count, scratch);
-        }
+        boolean placed = flags >>> TaskRecord.SECTORS_SHIFT == 3;
+        run(installed, records, slot, placed ? records.intPlain(slot + TaskRecord.FIRST) : 0);
       } catch (Throwable failure) {
         completions.fail(
             new DeviceFaultException(
                 "operator failed: device=cpu, operator=%s, expected=no exception: %s"
                     .formatted(tasks.operator(sequence), failure),
                 failure));
+      }
+    }
+
+    /** Runs the nodes of a program's segment. */
+    private void runSegment(long nodes, int count, long bindings) {
+      for (int n = 0; n < count; n++) {
+        long node = nodes + (long) n * NodeRecord.BYTES;
+        CpuOperators.Installed installed =
+            operators.installed(MEMORY.intPlain(node + TaskRecord.LOGICAL_OPERATOR));
+        for (int k = 0; k < installed.operands(); k++) {
+          long base = Short.toUnsignedLong(MEMORY.shortPlain(node + NodeRecord.base(k)));
+          operands[k] =
+              MEMORY.longPlain(node + TaskRecord.operand(k))
+                  + MEMORY.longPlain(bindings + base * Long.BYTES);
+        }
+        run(installed, MEMORY, node, MEMORY.intPlain(node + TaskRecord.FIRST));
+      }
+    }
+
+    /** Runs an operator on {@link #operands}. {@code words} holds its record at {@code at}. */
+    private void run(CpuOperators.Installed installed, SharedWords words, long at, int first) {
+      int count = words.intPlain(at + TaskRecord.COUNT);
+      if ((words.intPlain(at + TaskRecord.FLAGS) & TaskRecord.FLAG_LINEAR) != 0) {
+        installed.kernel().run(operands, installed.linear(), 0, count, scratch);
+      } else {
+        long position = Integer.toUnsignedLong(first) * installed.positionsPerFirst();
+        int space = words.intPlain(at + TaskRecord.SPACE);
+        installed.kernel().run(operands, spaces.get(space), position, count, scratch);
       }
     }
   }

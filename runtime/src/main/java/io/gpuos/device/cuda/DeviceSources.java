@@ -17,6 +17,7 @@ public final class DeviceSources {
   private static final String INTERPRETER = "gpuos_interpret.cu";
   private static final String[] HEADER_FILES = {
     "gpuos_sync.cuh",
+    "gpuos_segment.cuh",
     "gpuos_ptx.cuh",
     "gpuos_types.cuh",
     "gpuos_math.cuh",
@@ -28,7 +29,9 @@ public final class DeviceSources {
     "gpuos_interpret.cuh",
     "gpuos_matmul.cuh",
     "gpuos_attention.cuh",
-    "gpuos_gather.cuh"
+    "gpuos_gather.cuh",
+    "gpuos_scan.cuh",
+    "gpuos_scatter.cuh"
   };
 
   private DeviceSources() {}

@@ -168,6 +168,16 @@ final class WorkerKernel implements Lease.Launcher {
             cause));
   }
 
+  /** Whether no worker is resident now; one may be launched unless the lease is held. */
+  boolean idle() {
+    return stream.isDone();
+  }
+
+  /** Whether workers were given up that did not leave. Nothing may wait for them any more. */
+  boolean abandoned() {
+    return abandoned;
+  }
+
   /**
    * Waits until no worker is resident. The lease must be held or closed.
    *

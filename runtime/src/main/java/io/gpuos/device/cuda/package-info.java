@@ -11,6 +11,8 @@
  *   <li>{@code Interpreter}: computes elementwise operators until they are compiled
  *   <li>{@code CodeLoader}: brings code in, {@code ArenaLoader} live, {@code ImageLoader} by the
  *       driver
+ *   <li>{@code FunctionAddresses}: where functions lie in an image that the driver has loaded;
+ *       {@code OldImages} unloads those before it
  *   <li>{@code InjectionChoice}: which of the two, and why; {@link
  *       io.gpuos.device.cuda.LiveVerdicts} keeps what self-tests found
  *   <li>{@code Aliases}: the words that say which code a logical operator stands for

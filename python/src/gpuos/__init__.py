@@ -1,0 +1,19 @@
+"""GPUOS for PyTorch: functions of many small operations, recorded once and replayed as programs.
+
+    step = gpuos.compile(step)
+
+`compile` says what is recorded, `explain` what became of it. The JVM that does the work lives in
+this process and starts with the first recording.
+"""
+
+from gpuos.compiled import compile, explain
+from gpuos.errors import DeviceException, GpuosError, InvalidInputException, ResourceException
+
+__all__ = [
+    "DeviceException",
+    "GpuosError",
+    "InvalidInputException",
+    "ResourceException",
+    "compile",
+    "explain",
+]

@@ -1,0 +1,75 @@
+package io.gpuos.aten;
+
+import io.gpuos.ir.Expr;
+import io.gpuos.layout.DType;
+
+/** Matrix products. */
+final class Products {
+
+  private Products() {}
+
+  static void add(TableBuilder table) {
+    table.family("Matrix products");
+    table.plain("mm", "matmul(self, mat2)", call -> product(call, "self", "mat2", 2, 2));
+    table.plain("bmm", "matmul(self, mat2)", call -> product(call, "self", "mat2", 3, 3));
+    table.plain("mv", "matmul(self, vec)", call -> product(call, "self", "vec", 2, 1));
+    table.plain("dot", "matmul(self, tensor)", call -> product(call, "self", "tensor", 1, 1));
+    table.plain("vdot", "matmul(self, other)", call -> product(call, "self", "other", 1, 1));
+    table.plain("matmul", "matmul(self, other)", Products::matmul);
+    table.plain("linear", "matmul(input, weight transposed) + bias", Products::linear);
+    table.pointwise(
+        "addmm", "beta * self + alpha * matmul(mat1, mat2)", call -> sum(call, "mat1", "mat2"));
+    table.pointwise(
+        "baddbmm",
+        "beta * self + alpha * matmul(batch1, batch2)",
+        call -> sum(call, "batch1", "batch2"));
+    table.pointwise(
+        "addmv", "beta * self + alpha * matmul(mat, vec)", call -> sum(call, "mat", "vec"));
+  }
+
+  private static void product(Lowering call, String left, String right, int rank, int other) {
+    AtenTensor a = call.tensor(left);
+    AtenTensor b = call.tensor(right);
+    if (a.rank() != rank || b.rank() != other) {
+      throw new Refused("factors of " + a.rank() + " and " + b.rank() + " dimensions");
+    }
+    call.write(0, call.read(a).matmul(call.read(b)));
+  }
+
+  private static void matmul(Lowering call) {
+    call.write(0, call.read(call.tensor("self")).matmul(call.read(call.tensor("other"))));
+  }
+
+  private static void linear(Lowering call) {
+    AtenTensor weight = call.tensor("weight");
+    AtenTensor factor = weight.rank() < 2 ? weight : weight.transpose(0, 1);
+    AtenTensor input = call.tensor("input");
+    Expr product = call.read(input).matmul(call.read(factor));
+    DType computed = Operand.computeType(input.dtype());
+    Expr result =
+        call.optionalTensor("bias")
+            .map(bias -> product.to(computed).add(call.read(bias, computed)).to(input.dtype()))
+            .orElse(product);
+    call.write(0, result);
+  }
+
+  /** With beta 0 self is not read, so that its NaN does not count. */
+  private static void sum(Lowering call, String left, String right) {
+    AtenTensor a = call.tensor(left);
+    AtenTensor self = call.tensor("self");
+    if (self.dtype() != a.dtype()) {
+      throw new Refused("self is of another type than the factors");
+    }
+    DType type = a.dtype();
+    DType computed = Operand.computeType(type);
+    Expr product = call.read(a).matmul(call.read(call.tensor(right))).to(computed);
+    Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
+    if (call.has("beta") && call.real("beta") == 0) {
+      call.write(0, scaled.to(type));
+      return;
+    }
+    Expr addend = call.read(self, computed);
+    Expr sum = scaled.add(call.factor("beta").map(addend::mul).orElse(addend));
+    call.write(0, sum.to(type));
+  }
+}
