@@ -15,6 +15,7 @@ static __device__ gpuos_operator check_operator = gpuos_op;
 struct Matmul {
   long long batch, rows, columns, depth;
   bool a_across, b_across;  // whether lines of a and b lie across memory
+  bool shifted;             // whether b begins one element behind an aligned address
   int order;                // of the kept dimensions, outermost first: 0 batch row column,
                             // 1 batch column row, 2 row column batch
 };
@@ -53,7 +54,8 @@ static void launch(const std::vector<gpuos_task>& tiles, const gpuos_space* spac
 
 // Whether all results are right.
 static bool check(const Matmul& m) {
-  Buffer a(m.batch * m.rows * m.depth), b(m.batch * m.columns * m.depth), bias(m.columns);
+  Buffer a(m.batch * m.rows * m.depth), bias(m.columns);
+  Buffer b(m.batch * m.columns * m.depth + m.shifted);
   Buffer out(m.batch * m.rows * m.columns);
   const long long sizes[3] = {m.batch, m.rows, m.columns};
   const long long strides[4][3] = {
@@ -86,7 +88,7 @@ static bool check(const Matmul& m) {
     task.first = (unsigned)first;
     task.count = (unsigned)(blocks - first < 2 ? blocks - first : 2);
     task.operand0 = (unsigned long long)a.at;
-    task.operand1[0] = (unsigned long long)b.at;
+    task.operand1[0] = (unsigned long long)(b.at + m.shifted * Tag::bytes);
     task.operand1[1] = (unsigned long long)bias.at;
     task.operand1[2] = (unsigned long long)out.at;
     tiles.push_back(task);
@@ -99,7 +101,7 @@ static bool check(const Matmul& m) {
         double sum = 0;
         for (long long k = 0; k < m.depth; k++) {
           sum += (double)a.values[g * strides[0][0] + r * strides[0][1] + k * space.stride[0][3]] *
-                 (double)b.values[g * strides[1][0] + c * strides[1][2] + k * space.stride[1][3]];
+                 (double)b.values[m.shifted + g * strides[1][0] + c * strides[1][2] + k * space.stride[1][3]];
         }
         Tag::value product = Tag::value(sum);
         if (Tag::bytes < 4 && Tag::value(0.5) == Tag::value(0)) {
@@ -113,9 +115,9 @@ static bool check(const Matmul& m) {
         const Tag::word found =
             out.bits(g * strides[3][0] + r * strides[3][1] + c * strides[3][2]);
         if (found != expected) {
-          std::printf("batch=%lld rows=%lld columns=%lld depth=%lld across=%d%d order=%d: at "
+          std::printf("batch=%lld rows=%lld columns=%lld depth=%lld across=%d%d shifted=%d order=%d: at "
                       "%lld,%lld,%lld found=%llx expected=%llx\n",
-                      m.batch, m.rows, m.columns, m.depth, m.a_across, m.b_across, m.order, g, r, c,
+                      m.batch, m.rows, m.columns, m.depth, m.a_across, m.b_across, m.shifted, m.order, g, r, c,
                       (unsigned long long)found, (unsigned long long)expected);
           return false;
         }
@@ -128,11 +130,12 @@ static bool check(const Matmul& m) {
 int main() {
   const long long sizes[][4] = {{1, 1, 1, 1},   {1, 1, 70, 130}, {2, 3, 33, 65}, {1, 40, 2, 67},
                                 {1, 5, 5, 5},   {3, 33, 40, 50}, {1, 64, 32, 24}, {2, 9, 6, 0},
-                                {1, 4, 200, 31}, {40, 6, 3, 9}};
+                                {1, 4, 200, 31}, {40, 6, 3, 9},  {2, 1, 45, 328}, {1, 37, 3, 264}};
   int passed = 0, failed = 0;
   for (const auto& s : sizes) {
     for (int variant = 0; variant < 12; variant++) {
-      Matmul m{s[0], s[1], s[2], s[3], (variant & 1) != 0, (variant & 2) != 0, variant / 4};
+      const bool shifted = s[3] % 8 == 0 && variant >= 8;
+      Matmul m{s[0], s[1], s[2], s[3], (variant & 1) != 0, (variant & 2) != 0, shifted, variant / 4};
       (check(m) ? passed : failed)++;
     }
   }

@@ -14,6 +14,7 @@ import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.ir.Kernel;
 import io.gpuos.ir.Reducer;
 import io.gpuos.ir.TensorType;
+import io.gpuos.layout.AttentionSpace;
 import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.DType;
 import io.gpuos.layout.GatherSpace;
@@ -48,7 +49,7 @@ final class Binding {
    * space.
    *
    * @param bytes about what all of it moves
-   * @param products multiplications of a matrix product, 0 for others
+   * @param products multiplications of a matrix product or of attention, 0 for others
    * @param planned what the operator was compiled from
    */
   record Step(
@@ -277,7 +278,11 @@ final class Binding {
       int maxTiles) {
     Kernel kernel = step.kernel();
     long positions =
-        kernel instanceof Kernel.Contraction ? ContractionSpace.blocks(space) : space.count();
+        switch (kernel) {
+          case Kernel.Contraction _ -> ContractionSpace.blocks(space);
+          case Kernel.Attention _ -> AttentionSpace.units(space);
+          default -> space.count();
+        };
     boolean linear = isLinear(kernel, space);
     SpaceNumber number = linear || space.count() == 0 ? null : device.space(space);
     return new Step(
@@ -287,10 +292,17 @@ final class Binding {
         positions,
         tilePositions(device.tilePositions(kernel, space), kernel, positions, maxTiles),
         bytes(kernel, space),
-        kernel instanceof Kernel.Contraction
-            ? (double) ContractionSpace.products(space) * positions
-            : 0,
+        products(kernel, space) * positions,
         step);
+  }
+
+  /** Multiplications of each position. */
+  private static double products(Kernel kernel, IterationSpace space) {
+    return switch (kernel) {
+      case Kernel.Contraction _ -> ContractionSpace.products(space);
+      case Kernel.Attention _ -> AttentionSpace.products(space);
+      default -> 0;
+    };
   }
 
   private static double bytes(Kernel kernel, IterationSpace space) {
@@ -353,6 +365,7 @@ final class Binding {
     return switch (step.kernel()) {
       case Kernel.Elementwise _,
           Kernel.Contraction _,
+          Kernel.Attention _,
           Kernel.Gather _,
           Kernel.Scan _,
           Kernel.Scatter _ ->
@@ -372,7 +385,10 @@ final class Binding {
       ExpressionPlan.Step step, List<Layout> layouts, boolean ordered) {
     long[] shape = step.shape().stream().mapToLong(Long::longValue).toArray();
     if (step.kernel() instanceof Kernel.Contraction) {
-      return ContractionSpace.of(layouts);
+      return ContractionSpace.of(layouts, step.axes().getFirst());
+    }
+    if (step.kernel() instanceof Kernel.Attention attention) {
+      return AttentionSpace.of(layouts, attention.masked());
     }
     if (step.kernel() instanceof Kernel.Gather) {
       return GatherSpace.of(layouts, step.axes().getFirst());

@@ -8,6 +8,7 @@ import io.gpuos.ir.ExpressionParser;
 import io.gpuos.ir.Function;
 import io.gpuos.ir.Parameter;
 import io.gpuos.ir.Picker;
+import io.gpuos.ir.ProductFunction;
 import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
 import java.io.PrintWriter;
@@ -123,7 +124,19 @@ final class OpsCommand implements Callable<Integer> {
             List.of(),
             List.of(new Argument("a", Optional.empty()), new Argument("b", Optional.empty())),
             "one type, no bool -> that type",
-            "sums of a's rows times b's columns, batches before them broadcast; as torch.matmul"));
+            "sums of rows of a times columns of b, batches broadcast; as torch.matmul"));
+    for (ProductFunction product : ProductFunction.values()) {
+      operations.add(
+          new Operation(
+              product.functionName(),
+              PRODUCTS,
+              product.signature(),
+              Optional.empty(),
+              List.of(),
+              arguments(product.parameters()),
+              product.types(),
+              product.definition()));
+    }
     for (Picker picker : Picker.values()) {
       String names =
           picker.parameters().stream().map(Parameter::name).collect(Collectors.joining(", "));

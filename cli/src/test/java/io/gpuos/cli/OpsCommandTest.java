@@ -7,6 +7,7 @@ import io.gpuos.cli.text.JsonReader;
 import io.gpuos.ir.ArrayFunction;
 import io.gpuos.ir.Composite;
 import io.gpuos.ir.Function;
+import io.gpuos.ir.ProductFunction;
 import io.gpuos.ir.Reducer;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -63,7 +64,9 @@ class OpsCommandTest {
     List<String> expected =
         Stream.of(
                 Stream.of(Function.values()).map(Function::functionName),
-                Stream.of("cast", "matmul", "gather", "index_select", "embedding"),
+                Stream.of("cast", "matmul"),
+                Stream.of(ProductFunction.values()).map(ProductFunction::functionName),
+                Stream.of("gather", "index_select", "embedding"),
                 Stream.of(ArrayFunction.values())
                     .filter(ArrayFunction::writes)
                     .map(ArrayFunction::functionName),

@@ -44,6 +44,7 @@ public final class CudaGenerator {
           case Kernel.Reduction _ -> "reduce";
           case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
           case Kernel.Contraction _ -> "matmul";
+          case Kernel.Attention _ -> "attention";
           case Kernel.Gather _ -> "gather";
           case Kernel.Scan _ -> "scan";
           case Kernel.Scatter _ -> "scatter";
@@ -83,6 +84,12 @@ public final class CudaGenerator {
           CudaReducers.of(reduction.reducer(), type, reduction.parameter(), "Parameter");
       line("  using reducer = " + reducer + ";");
     }
+    if (kernel instanceof Kernel.Attention attention) {
+      line("  static constexpr bool masked = " + attention.masked() + ";");
+      line("  static constexpr bool causal = " + attention.causal() + ";");
+      String scale = CudaLiterals.of((float) attention.scale());
+      line("  static __device__ __forceinline__ float scale() { return " + scale + "; }");
+    }
     line("  static constexpr int weight = " + CudaWeights.of(kernel) + ";");
     line("");
     line("  template <class E>");
@@ -99,6 +106,7 @@ public final class CudaGenerator {
       case Kernel.Scatter _ -> throw new IllegalArgumentException("has no value");
       case Kernel.Rows _ -> throw new IllegalArgumentException("see CudaRows");
       case Kernel.Contraction contraction -> epilogue(contraction.value());
+      case Kernel.Attention attention -> epilogue(attention.value());
       case Kernel.Gather gather -> epilogue(gather.value());
     }
     line("  }");

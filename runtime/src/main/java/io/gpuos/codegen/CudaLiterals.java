@@ -30,7 +30,7 @@ final class CudaLiterals {
         Locale.ROOT, "gpuos::double_of(0x%016xull)", Double.doubleToLongBits(value));
   }
 
-  private static String of(float value) {
+  static String of(float value) {
     if (Float.isFinite(value)) {
       return Float.toHexString(value) + "f";
     }

@@ -43,6 +43,12 @@ public final class JvmGenerator {
         Chunk chunk = ChunkGenerator.generate(epilogue, plan);
         yield new ContractionKernel(contraction, chunk, plan.temporaries());
       }
+      case Kernel.Attention attention -> {
+        Kernel.Elementwise epilogue = AttentionKernel.epilogue(attention);
+        LoopPlan plan = LoopPlan.of(epilogue);
+        Chunk chunk = ChunkGenerator.generate(epilogue, plan);
+        yield new AttentionKernel(attention, chunk, plan.temporaries());
+      }
       case Kernel.Gather gather -> {
         Kernel.Elementwise epilogue = GatherKernel.epilogue(gather);
         LoopPlan plan = LoopPlan.of(epilogue);

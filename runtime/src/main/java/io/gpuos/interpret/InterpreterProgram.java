@@ -39,6 +39,7 @@ public final class InterpreterProgram implements Encoding {
       case Kernel.Scan _, Kernel.Scatter _ ->
           new NotInterpretable("kernel goes along an axis, expected=elementwise");
       case Kernel.Gather _ -> new NotInterpretable("kernel reads by index, expected=elementwise");
+      case Kernel.Attention _ -> new NotInterpretable("kernel is attention, expected=elementwise");
       case Kernel.Contraction _ ->
           new NotInterpretable("kernel is a matrix product, expected=elementwise");
     };

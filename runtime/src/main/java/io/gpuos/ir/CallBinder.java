@@ -110,6 +110,10 @@ final class CallBinder {
     if (name.equals(Expr.MatMul.NAME)) {
       return binder.product(actuals);
     }
+    Optional<ProductFunction> product = ProductFunction.byName(name);
+    if (product.isPresent()) {
+      return binder.product(product.get(), actuals);
+    }
     Optional<Picker> picker = Picker.byName(name);
     if (picker.isPresent()) {
       return binder.pick(picker.get(), actuals);
@@ -129,11 +133,13 @@ final class CallBinder {
     Stream<String> reducers = Stream.of(Reducer.values()).map(Reducer::functionName);
     Stream<String> composites = Stream.of(Composite.values()).map(Composite::functionName);
     Stream<String> pickers = Stream.of(Picker.values()).map(Picker::functionName);
+    Stream<String> products =
+        Stream.of(ProductFunction.values()).map(ProductFunction::functionName);
     Stream<String> arrays = Stream.of(ArrayFunction.values()).map(ArrayFunction::functionName);
     Stream<String> others = Stream.of(CAST, Expr.MatMul.NAME);
     return Suggestions.closest(
         name,
-        Stream.of(functions, reducers, composites, pickers, arrays, others)
+        Stream.of(functions, reducers, composites, pickers, products, arrays, others)
             .flatMap(s -> s)
             .toList());
   }
@@ -319,6 +325,21 @@ final class CallBinder {
     return new Expr.MatMul(
         expr(PRODUCT_PARAMETERS.getFirst(), given.get("a")),
         expr(PRODUCT_PARAMETERS.getLast(), given.get("b")));
+  }
+
+  private Expr product(ProductFunction product, List<Actual> actuals) {
+    Map<String, Actual> given = assign(product.parameters(), actuals, product.keywords());
+    Map<String, Expr> arguments = new LinkedHashMap<>();
+    for (Parameter parameter : product.parameters()) {
+      Actual actual =
+          given.computeIfAbsent(
+              parameter.name(), _ -> literal(parameter.defaultValue().orElseThrow()));
+      boolean optional = parameter.defaultValue().isPresent();
+      if (!(optional && actual.value() instanceof Value.Nothing)) {
+        arguments.put(parameter.name(), expr(parameter, actual));
+      }
+    }
+    return product.expand(arguments);
   }
 
   private Expr pick(Picker picker, List<Actual> actuals) {

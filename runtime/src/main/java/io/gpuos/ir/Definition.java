@@ -44,6 +44,9 @@ public final class Definition {
     if (nodes.stream().anyMatch(Expr.MatMul.class::isInstance)) {
       throw notOneKernel(name, "expression=" + expression, "no matrix product");
     }
+    if (nodes.stream().anyMatch(Expr.Attention.class::isInstance)) {
+      throw notOneKernel(name, "expression=" + expression, "no attention");
+    }
     if (nodes.stream().anyMatch(Expr.Pick.class::isInstance)) {
       throw notOneKernel(name, "expression=" + expression, "no indexed read");
     }
@@ -173,7 +176,11 @@ public final class Definition {
           case Kernel.Reduction(_, _, var reducer, int value, double parameter) ->
               new Kernel.Reduction(operands, nodes, reducer, value, parameter);
           case Kernel.Rows _ -> throw new IllegalArgumentException("step=" + step);
-          case Kernel.Contraction _, Kernel.Gather _, Kernel.Scan _, Kernel.Scatter _ ->
+          case Kernel.Contraction _,
+              Kernel.Attention _,
+              Kernel.Gather _,
+              Kernel.Scan _,
+              Kernel.Scatter _ ->
               throw new IllegalStateException("not refused: kernel=" + step.kernel());
         };
     return new ExpressionPlan.Step(kernel, sources, step.shape(), step.axes());

@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SequencedSet;
 
 /**
@@ -181,17 +183,76 @@ public sealed interface Expr {
    * summed with the last but one of {@code right}, or with its only one; axes before the last two
    * broadcast; an argument of one axis is a row on the left and a column on the right, and that
    * axis is not in the result.
+   *
+   * @param transposed whether the last two axes of {@code right} are swapped first, if it has two:
+   *     the language writes such a product {@code linear(left, right)}
    */
-  record MatMul(Expr left, Expr right) implements Expr {
+  record MatMul(Expr left, Expr right, boolean transposed) implements Expr {
     /** What the language calls it. */
     public static final String NAME = "matmul";
 
     /** Its signature in the language. */
     public static final String SIGNATURE = "matmul(a, b)";
 
+    /** The product of two expressions as they are. */
+    public MatMul(Expr left, Expr right) {
+      this(left, right, false);
+    }
+
+    /** The function of the language that this is a call of. */
+    String functionName() {
+      return transposed ? ProductFunction.LINEAR.functionName() : NAME;
+    }
+
     @Override
     public boolean equals(Object other) {
       return other instanceof MatMul product && ExprGraph.equal(this, product);
+    }
+
+    @Override
+    public int hashCode() {
+      return ExprGraph.hash(this);
+    }
+
+    @Override
+    public String toString() {
+      return ExprPrinter.print(List.of(this));
+    }
+  }
+
+  /**
+   * Scaled dot-product attention, {@code softmax(query key^T * scale + mask) value}, as {@code
+   * torch.nn.functional.scaled_dot_product_attention}. Factors are of one type, F32, F16 or BF16:
+   * queries {@code [.., M, D]}, keys {@code [.., N, D]}, values {@code [.., N, E]}, of which axes
+   * before the last two broadcast. It is computed in float; nothing is rounded but the result.
+   *
+   * <p>A row that a mask excludes every key from is NaN, as the softmax of infinities is. Without
+   * keys the result is 0.
+   *
+   * @param mask broadcasts to {@code [.., M, N]}; where a BOOL one is false, and where others are
+   *     minus infinity, a key counts nothing; others are added
+   * @param causal whether query i sees keys 0 to i only; both counted from the first
+   * @param scale 1 / sqrt(D) if empty
+   */
+  record Attention(
+      Expr query, Expr key, Expr value, Optional<Expr> mask, boolean causal, OptionalDouble scale)
+      implements Expr {
+
+    /** Factors, and the mask if there is one. */
+    List<Expr> arguments() {
+      return mask.isEmpty() ? List.of(query, key, value) : List.of(query, key, value, mask.get());
+    }
+
+    /** The same of other arguments, in the order of {@link #arguments}. */
+    Attention with(List<Expr> arguments) {
+      Optional<Expr> last = mask.map(_ -> arguments.get(3));
+      return new Attention(
+          arguments.get(0), arguments.get(1), arguments.get(2), last, causal, scale);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+      return other instanceof Attention attention && ExprGraph.equal(this, attention);
     }
 
     @Override
@@ -338,6 +399,11 @@ public sealed interface Expr {
   /** The matrix product of this and {@code other}; see {@link MatMul}. */
   default Expr matmul(Expr other) {
     return new MatMul(this, other);
+  }
+
+  /** The matrix product of this and {@code weight} with its last two axes swapped. */
+  default Expr linear(Expr weight) {
+    return new MatMul(this, weight, true);
   }
 
   /** Picks elements of this along an axis; see {@link Picker#GATHER}. */

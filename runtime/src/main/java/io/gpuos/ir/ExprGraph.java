@@ -26,8 +26,9 @@ final class ExprGraph {
       case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
-      case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
+      case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick pick -> pick.arguments();
+      case Expr.Attention attention -> attention.arguments();
       case Expr.ArrayCall call -> call.arguments();
     };
   }
@@ -89,7 +90,9 @@ final class ExprGraph {
           case Expr.Call(var function, _) -> "call " + function;
           case Expr.Foreign(var function, _) -> function;
           case Expr.Cast(var type, _) -> "cast " + type;
-          case Expr.MatMul _ -> "matmul";
+          case Expr.MatMul product -> product.functionName();
+          case Expr.Attention attention ->
+              "attention %s %s".formatted(attention.causal(), attention.scale());
           case Expr.Pick(Picker picker, _, _, int axis) -> "pick " + picker + " " + axis;
           case Expr.ArrayCall call -> "array " + call.function() + call.numbers();
           case Expr.Reduce(var reducer, _, var axes, boolean keepdim, double parameter) ->

@@ -94,8 +94,10 @@ final class ExprPrinter {
       case Expr.Cast(var type, var argument) ->
           "cast(%s, %s)".formatted(text(argument, height - 1), TypeNames.shortName(type));
       case Expr.Reduce reduce -> reduction(reduce, height);
-      case Expr.MatMul product -> function(Expr.MatMul.NAME, ExprGraph.arguments(product), height);
+      case Expr.MatMul product ->
+          function(product.functionName(), ExprGraph.arguments(product), height);
       case Expr.Pick pick -> pick(pick, height);
+      case Expr.Attention attention -> attention(attention, height);
       case Expr.ArrayCall call -> array(call, height);
       case Expr.Call call -> call(call, height);
       case Expr.Foreign foreign -> function(foreign.function().name(), foreign.arguments(), height);
@@ -114,6 +116,19 @@ final class ExprPrinter {
           .append(reduce.axes().size() == 1 ? reduce.axes().getFirst() : reduce.axes());
     }
     return text.append(reduce.keepdim() ? ", keepdim=true)" : ")").toString();
+  }
+
+  private String attention(Expr.Attention attention, int height) {
+    String call = function(ProductFunction.ATTENTION.functionName(), attention.arguments(), height);
+    StringBuilder text = new StringBuilder(call.substring(0, call.length() - 1));
+    if (attention.causal()) {
+      text.append(", causal=true");
+    }
+    attention
+        .scale()
+        .ifPresent(
+            scale -> text.append(", scale=").append(Scalars.text(DType.F64, Scalars.bits(scale))));
+    return text.append(')').toString();
   }
 
   private String pick(Expr.Pick pick, int height) {
@@ -192,6 +207,7 @@ final class ExprPrinter {
           Expr.Reduce _,
           Expr.MatMul _,
           Expr.Pick _,
+          Expr.Attention _,
           Expr.ArrayCall _,
           Expr.Foreign _,
           Expr.Call _ ->

@@ -17,7 +17,8 @@ import java.util.stream.IntStream;
  * <p>Elementwise work on a matrix product is part of its kernel, where nothing else needs the
  * product itself; factors lie in memory.
  *
- * <p>So it is with elements that an index picks: source and index lie in memory.
+ * <p>So it is with attention, and with elements that an index picks: factors and masks, source and
+ * index lie in memory.
  *
  * <p>What writes by an index has two steps: one computes what it writes to, the other writes.
  *
@@ -57,16 +58,18 @@ public record ExpressionPlan(
 
   /**
    * One kernel and what it runs on. Every operand that is read broadcasts to {@code shape}, but for
-   * a matrix product and picked elements: their first two operands are as they were written, and
-   * the others broadcast to the result. The operands of a {@link Kernel.Scatter} are as they were
-   * written; it leaves what its output holds where the index names nothing.
+   * the {@link Kernel#factors} of products, attention and picked elements, which are as they were
+   * written: the others broadcast to the result. The operands of a {@link Kernel.Scatter} are as
+   * they were written too; it leaves what its output holds where the index names nothing.
    *
    * @param operands the tensor of each of the kernel's operands, in the kernel's order
    * @param shape of the iteration space: that of the result for elementwise kernels, that of the
    *     folded value for reductions; for a matrix product that of the result, then the size that is
-   *     summed over; for picked elements that of the result, then the size of the source's axis
+   *     summed over; for picked elements that of the result, then the size of the source's axis;
+   *     for attention that of the result, then the number of keys
    * @param axes for picked elements the axis of the source, and for written ones that of the
-   *     output, whose shape is {@code shape}; otherwise the reduced axes of {@code shape},
+   *     output, whose shape is {@code shape}; for a matrix product the axis of the second factor
+   *     that is summed over, one of its last two; otherwise the reduced axes of {@code shape},
    *     ascending; empty for elementwise kernels and for the reduction of a tensor without
    *     dimensions. The result of a reduction has these axes left out or of size 1.
    * @param squeezed operands of a rows kernel whose tensors have the reduced axes left out; they
@@ -98,12 +101,10 @@ public record ExpressionPlan(
     private boolean readsBesideWrites(Source input, Source output) {
       return switch (kernel) {
         case Kernel.Elementwise _ -> false;
-        case Kernel.Reduction _,
-            Kernel.Contraction _,
-            Kernel.Gather _,
-            Kernel.Scan _,
-            Kernel.Scatter _ ->
-            true;
+        case Kernel.Reduction _, Kernel.Scan _, Kernel.Scatter _ -> true;
+        // What is computed of a product reads the elements at the position it then writes.
+        case Kernel.Contraction _, Kernel.Attention _, Kernel.Gather _ ->
+            operands.subList(0, kernel.factors()).contains(input);
         case Kernel.Rows rows -> {
           int written = operands.indexOf(output);
           yield IntStream.range(0, operands.size())

@@ -22,6 +22,7 @@ public sealed interface Kernel
         Kernel.Reduction,
         Kernel.Rows,
         Kernel.Contraction,
+        Kernel.Attention,
         Kernel.Gather,
         Kernel.Scan,
         Kernel.Scatter {
@@ -32,6 +33,14 @@ public sealed interface Kernel
   List<Operand> operands();
 
   List<Node> nodes();
+
+  /**
+   * How many operands, the first ones, are read as a whole: the factors of a product. Of the others
+   * such a kernel reads the element at the position that it then writes. 0 for other kernels.
+   */
+  default int factors() {
+    return 0;
+  }
 
   /**
    * Whether a position is one of the kept dimensions, along the others of which it folds, picks or
@@ -212,6 +221,42 @@ public sealed interface Kernel
       operands = List.copyOf(operands);
       nodes = List.copyOf(nodes);
     }
+
+    @Override
+    public int factors() {
+      return 2;
+    }
+  }
+
+  /**
+   * Attention, see {@link Expr.Attention}, and what is computed of each of its elements. The first
+   * operands are query, key and value: INPUTs of one type, F32, F16 or BF16; then, if {@code
+   * masked}, the mask: an INPUT of that type or BOOL. In {@code nodes} a {@link Node.Load} of
+   * operand {@value #ATTENDED} is an element of the result, in the factors' type; the other factors
+   * are not loaded. Node {@code value} is written to the last operand, the only OUTPUT.
+   *
+   * <p>Everything is computed in {@code float}; a half type is rounded once, by the store.
+   */
+  record Attention(
+      List<Operand> operands,
+      List<Node> nodes,
+      int value,
+      boolean masked,
+      boolean causal,
+      double scale)
+      implements Kernel {
+    /** The operand whose number stands for the result. */
+    public static final int ATTENDED = 0;
+
+    public Attention {
+      operands = List.copyOf(operands);
+      nodes = List.copyOf(nodes);
+    }
+
+    @Override
+    public int factors() {
+      return masked ? 4 : 3;
+    }
   }
 
   /**
@@ -231,6 +276,11 @@ public sealed interface Kernel
     public Gather {
       operands = List.copyOf(operands);
       nodes = List.copyOf(nodes);
+    }
+
+    @Override
+    public int factors() {
+      return 2;
     }
   }
 

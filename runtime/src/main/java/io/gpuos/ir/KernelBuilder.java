@@ -79,9 +79,18 @@ final class KernelBuilder {
     builder.translate(region);
     builder.operands.add(new Operand(Role.OUTPUT, graph.node(value).type()));
     int stored = builder.translated.get(value);
-    return graph.node(product).operation() instanceof Operation.Pick
-        ? new Kernel.Gather(builder.operands, builder.nodes, stored)
-        : new Kernel.Contraction(builder.operands, builder.nodes, stored);
+    return switch (graph.node(product).operation()) {
+      case Operation.Pick _ -> new Kernel.Gather(builder.operands, builder.nodes, stored);
+      case Operation.Attend(boolean causal, double scale) ->
+          new Kernel.Attention(
+              builder.operands,
+              builder.nodes,
+              stored,
+              graph.node(product).arguments().size() > 3,
+              causal,
+              scale);
+      default -> new Kernel.Contraction(builder.operands, builder.nodes, stored);
+    };
   }
 
   /** A kernel that sums the node {@code value}, whose type is that of the result. */
@@ -134,6 +143,7 @@ final class KernelBuilder {
           new Node.Fold(reducer, typed.type(), arguments.getFirst(), parameter);
       case Operation.Input _,
           Operation.Contract _,
+          Operation.Attend _,
           Operation.Pick _,
           Operation.Scan _,
           Operation.Scatter _ ->

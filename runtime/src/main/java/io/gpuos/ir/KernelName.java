@@ -46,6 +46,7 @@ public final class KernelName {
       case Kernel.Reduction reduction ->
           "%s(%s)".formatted(reduction.reducer().functionName(), node(reduction.value(), HEIGHT));
       case Kernel.Contraction contraction -> node(contraction.value(), HEIGHT);
+      case Kernel.Attention attention -> node(attention.value(), HEIGHT);
       case Kernel.Gather gather -> node(gather.value(), HEIGHT);
       case Kernel.Scan scan -> "cumsum(%s)".formatted(node(scan.value(), HEIGHT));
       case Kernel.Scatter scatter -> scatter.adds() ? "scatter_add(x0, x1)" : "scatter(x0, x1)";
@@ -64,6 +65,9 @@ public final class KernelName {
       case Node.Load(int operand, _)
           when operand == Kernel.Contraction.PRODUCT && kernel instanceof Kernel.Contraction ->
           "matmul(x0, x1)";
+      case Node.Load(int operand, _)
+          when operand == Kernel.Attention.ATTENDED && kernel instanceof Kernel.Attention ->
+          "attention(x0, x1, x2)";
       case Node.Load(int operand, _)
           when operand == Kernel.Gather.PICKED && kernel instanceof Kernel.Gather ->
           "gather(x0, x1)";

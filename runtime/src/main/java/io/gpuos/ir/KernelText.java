@@ -34,6 +34,7 @@ public final class KernelText {
           case Kernel.Reduction _ -> "reduction";
           case Kernel.Rows _ -> "rows";
           case Kernel.Contraction _ -> "contraction";
+          case Kernel.Attention attention -> attention(attention);
           case Kernel.Gather _ -> "gather";
           case Kernel.Scan _ -> "scan";
           case Kernel.Scatter _ -> "scatter";
@@ -61,6 +62,8 @@ public final class KernelText {
                   reduction.parameter()));
       case Kernel.Contraction contraction ->
           stores(text, List.of(new Store(kernel.operands().size() - 1, contraction.value())));
+      case Kernel.Attention attention ->
+          stores(text, List.of(new Store(kernel.operands().size() - 1, attention.value())));
       case Kernel.Gather gather ->
           stores(text, List.of(new Store(kernel.operands().size() - 1, gather.value())));
       case Kernel.Scan scan ->
@@ -76,6 +79,14 @@ public final class KernelText {
               .append(scatter.wraps() ? ", negative from the end\n" : "\n");
     }
     return text.toString();
+  }
+
+  private static String attention(Kernel.Attention attention) {
+    return "attention scale %s%s%s "
+        .formatted(
+            attention.scale(),
+            attention.causal() ? " causal" : "",
+            attention.masked() ? " masked" : "");
   }
 
   private static void stores(StringBuilder text, List<Store> stores) {

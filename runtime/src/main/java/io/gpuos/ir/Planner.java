@@ -186,7 +186,8 @@ final class Planner {
             && graph.node(first).shape().equals(graph.node(product).shape())
             && !fused.containsKey(first)
             && region.nodes().size() <= ExpressionPlan.MAX_NODES
-            && region.sources().size() < Kernel.MAX_INPUTS;
+            && region.sources().size() - 1 + graph.node(product).arguments().size()
+                <= Kernel.MAX_INPUTS;
     if (!possible) {
       return;
     }
@@ -367,18 +368,27 @@ final class Planner {
     read.forEach(source -> operands.add(stored.get(source)));
     operands.add(target);
     List<Long> shape = new ArrayList<>(graph.node(product).shape());
-    List<Long> first = graph.node(factors.getFirst()).shape();
-    int axis = shape.size();
-    if (graph.node(product).operation() instanceof Operation.Pick(int picked)) {
-      axis = picked;
-      shape.add(first.get(picked));
-    } else {
-      shape.add(first.getLast());
-    }
-    List<Integer> axes = List.of(axis);
+    int axis =
+        switch (graph.node(product).operation()) {
+          case Operation.Pick(int picked) -> picked;
+          case Operation.Contract(int summed) -> summed;
+          default -> shape.size(); // the keys of attention
+        };
+    shape.add(folded(product));
     Kernel kernel = KernelBuilder.withEpilogue(graph, region, product, node);
-    steps.add(new Step(kernel, operands, shape, axes));
+    steps.add(new Step(kernel, operands, shape, List.of(axis)));
     stored.put(node, target);
+  }
+
+  /** The size that a product sums over, that of the axis picked from, or the number of keys. */
+  private long folded(int product) {
+    List<Integer> arguments = graph.node(product).arguments();
+    List<Long> first = graph.node(arguments.getFirst()).shape();
+    return switch (graph.node(product).operation()) {
+      case Operation.Pick(int axis) -> first.get(axis);
+      case Operation.Attend _ -> graph.node(arguments.get(1)).shape().reversed().get(1);
+      default -> first.getLast();
+    };
   }
 
   /** Computes the node together with others of its shape, if that is possible. */

@@ -106,16 +106,18 @@ final class Shapes {
   /**
    * The shape of a matrix product, as {@code torch.matmul} has it.
    *
+   * @param axis of the right factor that is summed over: one of its last two
    * @param describe the factors with their shapes, for the message
    * @throws ShapeException if a factor has no axis, the sizes that are summed over differ, the axes
    *     before the last two do not broadcast, or there is no room for one axis more
    */
-  static List<Long> product(List<Long> left, List<Long> right, Supplier<String> describe) {
+  static List<Long> product(
+      List<Long> left, List<Long> right, int axis, Supplier<String> describe) {
     if (left.isEmpty() || right.isEmpty()) {
       throw new ShapeException(
           "factor without dimensions: " + describe.get() + ", expected=at least one each; a * b");
     }
-    long inner = right.get(Math.max(0, right.size() - 2));
+    long inner = right.get(axis);
     if (left.getLast() != inner) {
       throw new ShapeException(
           String.format(
@@ -123,7 +125,7 @@ final class Shapes {
               "sizes to be summed differ: %s, expected=the last of a, %d, as the %s of b, %d",
               describe.get(),
               left.getLast(),
-              right.size() == 1 ? "only one" : "last but one",
+              right.size() == 1 ? "only one" : axis == right.size() - 1 ? "last" : "last but one",
               inner));
     }
     List<Long> result = new ArrayList<>(broadcast(List.of(outer(left), outer(right)), describe));
@@ -131,7 +133,7 @@ final class Shapes {
       result.add(left.get(left.size() - 2));
     }
     if (right.size() > 1) {
-      result.add(right.getLast());
+      result.add(right.get(2 * right.size() - 3 - axis));
     }
     if (result.size() >= io.gpuos.layout.Shapes.MAX_RANK) {
       throw new ShapeException(

@@ -39,8 +39,10 @@ public final class Substitution {
               reduce.keepdim(),
               reduce.parameter());
       case Expr.Pick pick -> pick.with(arguments);
+      case Expr.Attention attention -> attention.with(arguments);
+      case Expr.MatMul product ->
+          new Expr.MatMul(arguments.getFirst(), arguments.getLast(), product.transposed());
       case Expr.ArrayCall call -> new Expr.ArrayCall(call.function(), arguments, call.numbers());
-      case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
     };
   }
 }

@@ -33,8 +33,15 @@ record TypedNode(
     /** A reduction over {@code axes} of the argument's shape, ascending. */
     record Fold(Reducer reducer, List<Integer> axes, double parameter) implements Operation {}
 
-    /** The matrix product of two arguments of one type. */
-    record Contract() implements Operation {}
+    /**
+     * The matrix product of two arguments of one type.
+     *
+     * @param axis of the second argument that is summed over, from 0
+     */
+    record Contract(int axis) implements Operation {}
+
+    /** Attention of three arguments of one type, and a mask if there is a fourth. */
+    record Attend(boolean causal, double scale) implements Operation {}
 
     /**
      * The first argument at the places that the second one names along an axis.
@@ -67,9 +74,11 @@ record TypedNode(
     return operation instanceof Operation.Scan || operation instanceof Operation.Scatter;
   }
 
-  /** Whether its step reads both arguments from memory and goes on computing with the result. */
+  /** Whether its step reads all arguments from memory and goes on computing with the result. */
   boolean takesEpilogue() {
-    return operation instanceof Operation.Contract || operation instanceof Operation.Pick;
+    return operation instanceof Operation.Contract
+        || operation instanceof Operation.Attend
+        || operation instanceof Operation.Pick;
   }
 
   /** An elementwise operation, as against a source or a reduction. */

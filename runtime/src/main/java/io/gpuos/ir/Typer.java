@@ -71,6 +71,7 @@ final class Typer {
       case Expr.Reduce reduce -> reduce(reduce, arguments.getFirst());
       case Expr.MatMul product -> product(product, arguments);
       case Expr.Pick pick -> pick(pick, arguments);
+      case Expr.Attention attention -> AttentionTyper.node(graph, attention, arguments);
       case Expr.ArrayCall call -> new ArrayTyper(graph, call).node(arguments);
       case Expr.Call call -> call(call, arguments);
       case Expr.Foreign foreign -> foreign(foreign, arguments);
@@ -125,25 +126,28 @@ final class Typer {
     List<Integer> factors = arguments.stream().map(graph::tensor).toList();
     List<Expr> named = ExprGraph.arguments(product);
     List<TypedNode> nodes = graph.nodes(factors);
+    String name = product.functionName();
+    int rank = nodes.getLast().shape().size();
+    int axis = Math.max(0, product.transposed() ? rank - 1 : rank - 2);
     List<Long> shape =
         Shapes.product(
             nodes.getFirst().shape(),
             nodes.getLast().shape(),
-            () -> "function=" + Expr.MatMul.NAME + ", " + shapes(named, nodes));
+            axis,
+            () -> "function=" + name + ", " + shapes(named, nodes));
     DType type = nodes.getFirst().type();
     if (type != nodes.getLast().type()) {
       throw noMeaning(
-          Expr.MatMul.NAME,
+          name,
           named,
           nodes,
           "factors of one type, as cast(..., %s)".formatted(TypeNames.shortName(type)));
     }
     if (type == DType.BOOL) {
-      throw noMeaning(
-          Expr.MatMul.NAME, named, nodes, "integers or floating types, as cast(x, i32)");
+      throw noMeaning(name, named, nodes, "integers or floating types, as cast(x, i32)");
     }
     Shapes.checkSize(shape, type);
-    return graph.add(new TypedNode(new Operation.Contract(), type, shape, factors, false));
+    return graph.add(new TypedNode(new Operation.Contract(axis), type, shape, factors, false));
   }
 
   private int pick(Expr.Pick pick, List<Integer> arguments) {
@@ -354,7 +358,7 @@ final class Typer {
     };
   }
 
-  private static DTypeException noMeaning(
+  static DTypeException noMeaning(
       String function, List<Expr> arguments, List<TypedNode> nodes, String expected) {
     String types =
         IntStream.range(0, arguments.size())
@@ -366,7 +370,7 @@ final class Typer {
             .formatted(function, types, expected));
   }
 
-  private static String shapes(List<Expr> arguments, List<TypedNode> nodes) {
+  static String shapes(List<Expr> arguments, List<TypedNode> nodes) {
     return IntStream.range(0, arguments.size())
         .filter(i -> !nodes.get(i).scalar())
         .mapToObj(i -> describe(arguments.get(i), nodes.get(i).shape().toString()))

@@ -38,6 +38,7 @@ public final class Verifier {
       case Kernel.Reduction reduction -> verifyReduction(reduction);
       case Kernel.Rows rows -> verifyRows(rows);
       case Kernel.Contraction contraction -> verifyContraction(contraction);
+      case Kernel.Attention attention -> verifyAttention(attention);
       case Kernel.Gather gather -> verifyGather(gather);
       case Kernel.Scan scan -> verifyScan(scan);
       case Kernel.Scatter scatter -> verifyScatter(scatter);
@@ -171,6 +172,24 @@ public final class Verifier {
     verifyEpilogue(contraction.value());
   }
 
+  private void verifyAttention(Kernel.Attention attention) {
+    List<Operand> operands = attention.operands();
+    check(count(Role.OUTPUT) == 1, "attention with several outputs", "operands", operands);
+    int factors = attention.factors();
+    check(count(Role.INPUT) >= factors, "too few factors", "operands", operands);
+    DType type = operand(0).type();
+    check(
+        (type == DType.F32 || type == DType.F16 || type == DType.BF16)
+            && operand(1).type() == type
+            && operand(2).type() == type,
+        "no three factors of one type",
+        "operands",
+        operands);
+    boolean mask = factors == 3 || operand(3).type() == type || operand(3).type() == DType.BOOL;
+    check(mask, "mask of another type", "operands", operands);
+    verifyEpilogue(attention.value());
+  }
+
   private void verifyGather(Kernel.Gather gather) {
     List<Operand> operands = gather.operands();
     check(count(Role.OUTPUT) == 1, "gather with several outputs", "operands", operands);
@@ -201,7 +220,8 @@ public final class Verifier {
 
   private void verifyEpilogue(int value) {
     boolean loaded =
-        kernel.nodes().stream().anyMatch(n -> n instanceof Node.Load(int k, _) && k == 1);
+        kernel.nodes().stream()
+            .anyMatch(n -> n instanceof Node.Load(int k, _) && k > 0 && k < kernel.factors());
     check(!loaded, "load of a factor", "nodes", kernel.nodes());
     boolean node = value >= 0 && value < kernel.nodes().size();
     check(node, "store of no node", "value", value);

@@ -30,10 +30,10 @@
  *
  * {@link io.gpuos.ir.Function} and {@link io.gpuos.ir.Reducer} are the only places that list
  * functions: parser, type rules, generators and documentation read them. {@link
- * io.gpuos.ir.Composite} lists what only the parser knows: names for expressions of these. {@link
- * io.gpuos.ir.ArrayFunction} lists functions of whole tensors, which {@code ArrayTyper} spells out
- * when shapes are known. A {@link io.gpuos.ir.ForeignFunction} is in none: it brings its own text,
- * in CUDA C++.
+ * io.gpuos.ir.Composite} and {@link io.gpuos.ir.ProductFunction} list what only the parser knows:
+ * names for expressions of these, and of products and attention. {@link io.gpuos.ir.ArrayFunction}
+ * lists functions of whole tensors, which {@code ArrayTyper} spells out when shapes are known. A
+ * {@link io.gpuos.ir.ForeignFunction} is in none: it brings its own text, in CUDA C++.
  *
  * <h2>Where values differ from PyTorch's</h2>
  *

@@ -31,9 +31,10 @@ public final class ContractionSpace {
    *
    * @param operands the factors; inputs that broadcast to the result; last the result, which has
    *     the product's shape
+   * @param axis of the right factor that is summed over, its last but one or its last
    * @throws io.gpuos.error.ShapeException if they do not fit together
    */
-  public static IterationSpace of(List<Layout> operands) {
+  public static IterationSpace of(List<Layout> operands, int axis) {
     Layout left = operands.get(0);
     Layout right = operands.get(1);
     Layout output = operands.getLast();
@@ -42,7 +43,7 @@ public final class ContractionSpace {
     inputs.add(right.rank() > 1 ? rows.unsqueeze(left.rank() - 1).layout() : left);
     View columns = View.of(right);
     if (right.rank() > 1) {
-      columns = columns.transpose(-2, -1);
+      columns = axis == right.rank() - 1 ? columns : columns.transpose(-2, -1);
       columns = left.rank() > 1 ? columns.unsqueeze(right.rank() - 2) : columns;
     }
     inputs.add(columns.layout());

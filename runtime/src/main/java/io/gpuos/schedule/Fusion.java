@@ -17,8 +17,9 @@ import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
- * Puts elementwise producers into their consumers. A pair becomes one node, in the consumer's
- * place, if
+ * Puts producers into their consumers: elementwise ones into any, matrix products, attention and
+ * indexed reads into elementwise ones, which their kernels then compute of each result. A pair
+ * becomes one node, in the consumer's place, if
  *
  * <ul>
  *   <li>the consumer reads exactly what the producer wrote, and nothing else of it;
@@ -71,7 +72,10 @@ final class Fusion {
   private Optional<Node> fused(int producer, int consumer) {
     Node from = nodes.get(producer);
     Node to = nodes.get(consumer);
-    if (!from.free() || !to.free() || !readsExactly(to, from) || !from.elementwise()) {
+    if (!from.free() || !to.free() || !readsExactly(to, from)) {
+      return Optional.empty();
+    }
+    if (!from.elementwise() && !(from.product() && to.elementwise())) {
       return Optional.empty();
     }
     if (!canMove(producer, consumer) || !everyOutputDependsOnInputs(from)) {
@@ -207,7 +211,7 @@ final class Fusion {
   /** Whether one step reads the producer's results, once for each position they have. */
   private static boolean readsOnce(Node to, Node from) {
     ExpressionPlan plan = to.plan();
-    long positions = positions(from.plan().steps().getFirst());
+    long positions = results(from.plan().steps().getFirst());
     List<Place> places = List.copyOf(to.reads());
     int readers = 0;
     for (Step step : plan.steps()) {
@@ -217,7 +221,7 @@ final class Fusion {
                   source ->
                       source instanceof Source.Input(int index)
                           && from.outputs().contains(places.get(index)));
-      if (reads && positions(step) != positions) {
+      if (reads && results(step) != positions) {
         return false;
       }
       readers += reads ? 1 : 0;
@@ -225,7 +229,15 @@ final class Fusion {
     return readers == 1;
   }
 
-  private static long positions(Step step) {
-    return step.shape().stream().reduce(1L, (a, b) -> a * b);
+  /**
+   * How often a step computes with what it reads. The shape of a product's step ends with what is
+   * summed over, that of picked elements with the axis, that of attention with the keys, over which
+   * nothing else is computed. A factor that is computed would be a step more, which is refused
+   * before.
+   */
+  private static long results(Step step) {
+    List<Long> shape = step.shape();
+    int kept = shape.size() - (step.kernel().factors() > 0 ? 1 : 0);
+    return shape.subList(0, kept).stream().reduce(1L, (a, b) -> a * b);
   }
 }

@@ -98,6 +98,11 @@ public record Node(
         && plan.steps().getFirst().kernel() instanceof Kernel.Elementwise;
   }
 
+  /** Whether it is one kernel of a product, attention or picked elements, with what follows. */
+  boolean product() {
+    return plan.steps().size() == 1 && plan.steps().getFirst().kernel().factors() > 0;
+  }
+
   /** The same node without the outputs that are not in {@code kept}. */
   Node only(List<Integer> kept) {
     if (kept.size() == outputs.size()) {

@@ -14,8 +14,8 @@
 // every run and however the blocks are shared out:
 //
 //   tiles      panels of both factors go through scratch memory; a thread has 4 results
-//   dots       up to 4 rows or columns: a warp takes lines whose elements lie side by side, its
-//              lanes share the depth, and shuffles add up
+//   dots       up to 4 rows or columns: a warp takes lines whose elements lie side by side, four of
+//              them for a single row, its lanes share the depth, and shuffles add up
 //   sums       up to 4 rows or columns: a lane takes a line, neighbouring lines lying side by side,
 //              the warps share the depth, and scratch memory adds up
 //   cells      rows or columns that both factors have, such as batches: a thread a result
@@ -99,8 +99,8 @@ template <class Tag> struct Lines {
   }
 };
 
-// A block under way.
-template <class Body> struct Block {
+// A block under way. The first FACTORS operands are read as a whole, not at the result's place.
+template <class Body, int FACTORS = 2> struct Block {
   using Kinds = typename Body::operands;
   using Tag = typename Kinds::template kind<0>::tag;
   using Sum = typename Sums<Tag>::type;
@@ -137,7 +137,7 @@ template <class Body> struct Block {
       constexpr int K = decltype(index)::value;
       using Kind = decltype(kind);
       if constexpr (Kind::input) {
-        if constexpr (K >= 2) {
+        if constexpr (K >= FACTORS) {
           Memory<Kind::tag::bytes>::load(place<K>(row, column), slot.lanes.w);
         } else {
           slot.lanes.clear();
@@ -261,53 +261,119 @@ GPUOS_INLINE void finish(const Block<Body>& block, bool thin_rows, unsigned x, u
   block.finish(thin_rows ? x : y, thin_rows ? y : x, sum);
 }
 
-template <class Body>
-GPUOS_INLINE void dots(const Block<Body>& block, const Lines<typename Block<Body>::Tag>& thin,
-                       const Lines<typename Block<Body>::Tag>& wide, bool thin_rows) {
-  using Sum = typename Block<Body>::Sum;
-  constexpr unsigned TOGETHER = 2;  // lines a warp takes at once
-  const unsigned lane = threadIdx.x % 32;
-#pragma unroll 1
-  for (unsigned y = threadIdx.x / 32 * TOGETHER; y < wide.count; y += BLOCK_WARPS * TOGETHER) {
-    Sum sums[TOGETHER][THIN] = {};
-#pragma unroll 2
-    for (unsigned long long k = lane; k < block.depth; k += 32) {
-      Sum b[TOGETHER];
+// Adds up N values over the lanes of a warp, N a power of 2: lane i has the sum of value
+// i / (32 / N). Halving the values from step to step takes fewer shuffles than a sum of each.
+template <int N, int MASK = 16, class Sum> GPUOS_INLINE Sum add_lanes(Sum* values) {
+  if constexpr (MASK == 0) {
+    return values[0];
+  } else if constexpr (N == 1) {
+    values[0] = values[0] + __shfl_xor_sync(0xffffffffu, values[0], MASK);
+    return add_lanes<1, MASK / 2>(values);
+  } else {
+    const bool upper = (threadIdx.x & MASK) != 0;
 #pragma unroll
-      for (unsigned i = 0; i < TOGETHER; i++) {
-        b[i] = y + i < wide.count ? wide.read(y + i, k) : Sum(0);
+    for (int i = 0; i < N / 2; i++) {
+      const Sum kept = upper ? values[i + N / 2] : values[i];
+      const Sum given = upper ? values[i] : values[i + N / 2];
+      values[i] = kept + __shfl_xor_sync(0xffffffffu, given, MASK);
+    }
+    return add_lanes<N / 2, MASK / 2>(values);
+  }
+}
+
+// Elements of a line that lie side by side from k on. `aligned`: one instruction loads them.
+template <int V, class Tag>
+GPUOS_INLINE void load_run(Lanes<Tag, V>& lanes, const Lines<Tag>& lines, unsigned index,
+                           unsigned long long k, bool aligned) {
+  const address at = lines.at + index * lines.line + k * lines.inner;
+  if constexpr (V == 1) {
+    Memory<Tag::bytes>::load(at, lanes.w);
+  } else if (aligned) {
+    Memory<Tag::bytes * V>::load(at, lanes.w);
+  } else {
+    lanes.clear();
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+      Lanes<Tag, 1> one;
+      Memory<Tag::bytes>::load(at + v * Tag::bytes, one.w);
+      lanes.put(v, one.bits(0));
+    }
+  }
+}
+
+// Lines y to y + WIDE - 1 of the wide factor times up to THINS lines of the thin one, by one warp.
+template <int WIDE, int THINS, class Tag> struct Dots {
+  using Sum = typename Sums<Tag>::type;
+  const Lines<Tag>& thin;
+  const Lines<Tag>& wide;
+  unsigned y;
+  Sum sums[WIDE * THINS];  // line y + i of wide times line x of thin at i * THINS + x
+
+  // Adds the products of V elements of each line.
+  template <int V> __device__ __forceinline__ void add(unsigned long long k, bool aligned) {
+    Lanes<Tag, V> b[WIDE];
+#pragma unroll
+    for (unsigned i = 0; i < WIDE; i++) {
+      if (y + i < wide.count) {
+        load_run<V>(b[i], wide, y + i, k, aligned);
+      } else {
+        b[i].clear();
       }
+    }
 #pragma unroll
-      for (unsigned x = 0; x < THIN; x++) {
-        if (x < thin.count) {
-          const Sum a = thin.read(x, k);
+    for (unsigned x = 0; x < THINS; x++) {
+      if (x < thin.count) {
+        Lanes<Tag, V> a;
+        load_run<V>(a, thin, x, k, aligned);
 #pragma unroll
-          for (unsigned i = 0; i < TOGETHER; i++) {
-            sums[i][x] = multiply_add(a, b[i], sums[i][x]);
+        for (int v = 0; v < V; v++) {
+#pragma unroll
+          for (unsigned i = 0; i < WIDE; i++) {
+            Sum& sum = sums[i * THINS + x];
+            sum = multiply_add((Sum)Tag::decode(a.bits(v)), (Sum)Tag::decode(b[i].bits(v)), sum);
           }
         }
       }
     }
-#pragma unroll
-    for (unsigned i = 0; i < TOGETHER; i++) {
-#pragma unroll
-      for (unsigned x = 0; x < THIN; x++) {
-        Sum sum = sums[i][x];
-#pragma unroll
-        for (int mask = 16; mask > 0; mask /= 2) {
-          sum = sum + __shfl_xor_sync(0xffffffffu, sum, mask);
-        }
-        sums[i][x] = sum;
-      }
+  }
+};
+
+template <class Tag> GPUOS_CONSTEXPR int run_length() { return Tag::bytes == 1 ? 8 : 16 / Tag::bytes; }
+
+// Whether all runs of a factor's lines lie side by side, and as far from a multiple of their size
+// as the factor does.
+template <class Tag> GPUOS_INLINE bool has_runs(const Lines<Tag>& lines) {
+  constexpr int BYTES = run_length<Tag>() * Tag::bytes;
+  return lines.inner == Tag::bytes && (lines.count == 1 || lines.line % BYTES == 0);
+}
+
+// A lane takes runs of elements where the strides allow, and whatever is left one by one.
+template <int WIDE, int THINS, class Body>
+GPUOS_INLINE void dots(const Block<Body>& block, const Lines<typename Block<Body>::Tag>& thin,
+                       const Lines<typename Block<Body>::Tag>& wide, bool thin_rows) {
+  using Tag = typename Block<Body>::Tag;
+  constexpr int V = run_length<Tag>();
+  constexpr unsigned SHARE = 32 / (WIDE * THINS);  // lanes that have the same sum in the end
+  const unsigned lane = threadIdx.x % 32;
+  const bool runs = has_runs(thin) && has_runs(wide);
+  const bool aligned = ((thin.at | wide.at) & (V * Tag::bytes - 1)) == 0;
+  const unsigned long long whole = runs ? block.depth / V * V : 0;
+#pragma unroll 1
+  for (unsigned y = threadIdx.x / 32 * WIDE; y < wide.count; y += BLOCK_WARPS * WIDE) {
+    Dots<WIDE, THINS, Tag> dots{thin, wide, y, {}};
+#pragma unroll 1
+    for (unsigned long long k = lane * V; k < whole; k += 32 * V) {
+      dots.template add<V>(k, aligned);
     }
-    // Lane i * THIN + x writes cell (x, y + i).
-    Sum mine = sums[0][0];
-#pragma unroll
-    for (unsigned i = 0; i < TOGETHER * THIN; i++) {
-      mine = lane == i ? sums[i / THIN][i % THIN] : mine;
+#pragma unroll 2
+    for (unsigned long long k = whole + lane; k < block.depth; k += 32) {
+      dots.template add<1>(k, true);
     }
-    if (lane < TOGETHER * THIN && lane % THIN < thin.count && y + lane / THIN < wide.count) {
-      finish(block, thin_rows, lane % THIN, y + lane / THIN, mine);
+    const typename Block<Body>::Sum sum = add_lanes<WIDE * THINS>(dots.sums);
+    const unsigned x = lane / SHARE % THINS;
+    const unsigned i = y + lane / SHARE / THINS;
+    if (lane % SHARE == 0 && x < thin.count && i < wide.count) {
+      finish(block, thin_rows, x, i, sum);
     }
   }
 }
@@ -393,10 +459,12 @@ GPUOS_INLINE void multiply(const Block<Body>& block, bool few_rows, bool few_col
   }
   const Lines<Tag> thin = few_rows ? by_row : by_column;
   const Lines<Tag> wide = few_rows ? by_column : by_row;
-  if (wide.side_by_side()) {
-    dots(block, thin, wide, few_rows);
-  } else {
+  if (!wide.side_by_side()) {
     sums(block, thin, wide, few_rows, scratch);
+  } else if (thin.count == 1) {
+    dots<4, 1>(block, thin, wide, few_rows);
+  } else {
+    dots<2, THIN>(block, thin, wide, few_rows);
   }
 }
 

@@ -46,6 +46,7 @@ class CudaGeneratorTest {
     golden.put("max_bool", DeviceKernels.reductions().get("max_bool"));
     golden.put("argmin_u8", DeviceKernels.reductions().get("argmin_u8"));
     golden.put("linear_relu", DeviceProducts.linearRelu(DType.F16));
+    golden.put("attention_add", DeviceAttention.added(DType.F16));
     golden.put("gather_add", DeviceGathers.added(DType.F16));
     golden.put("cumsum_products", DeviceScans.products(DType.F16));
     golden.put("positions", DeviceScans.positions());

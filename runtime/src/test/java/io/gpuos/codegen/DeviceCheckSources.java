@@ -204,7 +204,11 @@ public final class DeviceCheckSources {
       case Kernel.Reduction reduction ->
           out.append(String.format(Locale.ROOT, "  out[0] = Cell(v%d);\n", reduction.value()));
       case Kernel.Rows rows -> throw new IllegalArgumentException(rows.toString());
-      case Kernel.Contraction _, Kernel.Gather _, Kernel.Scan _, Kernel.Scatter _ ->
+      case Kernel.Contraction _,
+          Kernel.Attention _,
+          Kernel.Gather _,
+          Kernel.Scan _,
+          Kernel.Scatter _ ->
           throw new IllegalArgumentException("checked by conformance: " + name);
     }
     out.append("}\n\n");

@@ -130,6 +130,12 @@ class DeviceCodeCompileTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldCompileAttention(String architecture) {
+    compileAll(DeviceAttention.all(), architecture);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
   void shouldCompileIndexedReads(String architecture) {
     compileAll(DeviceGathers.all(), architecture);
   }
@@ -148,6 +154,7 @@ class DeviceCodeCompileTest {
         "gpuos_math",
         "gpuos_operands",
         "gpuos_matmul",
+        "gpuos_attention",
         "gpuos_gather",
         "gpuos_scan",
         "gpuos_scatter"

@@ -25,6 +25,7 @@ abstract class DeviceConformance
         ExpressionConformance,
         RowConformance,
         MatmulConformance,
+        AttentionConformance,
         IndexConformance,
         ScanConformance,
         ScatterConformance,

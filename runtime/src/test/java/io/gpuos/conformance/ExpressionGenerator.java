@@ -334,7 +334,7 @@ final class ExpressionGenerator {
         case Expr.Call call -> open.addAll(call.arguments());
         case Expr.Foreign foreign -> open.addAll(foreign.arguments());
         case Expr.Cast cast -> open.add(cast.argument());
-        case Expr.Reduce _, Expr.MatMul _, Expr.Pick _, Expr.ArrayCall _ -> {
+        case Expr.Reduce _, Expr.MatMul _, Expr.Attention _, Expr.Pick _, Expr.ArrayCall _ -> {
           return false;
         }
       }

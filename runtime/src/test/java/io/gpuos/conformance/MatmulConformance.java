@@ -2,9 +2,12 @@ package io.gpuos.conformance;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.Gpuos;
 import io.gpuos.Operator;
+import io.gpuos.Program;
+import io.gpuos.SymbolicTensor;
 import io.gpuos.Tensor;
 import io.gpuos.layout.DType;
 import java.util.Arrays;
@@ -89,6 +92,79 @@ interface MatmulConformance extends Target {
         }
         assertArrayEquals(expected, result.toDoubles(), type + ", rows=" + rows);
       }
+    }
+  }
+
+  @Test
+  default void shouldComputeLayersWithWeightsAsTheyLie() {
+    Gpuos gpu = shared();
+    SplittableRandom random = new SplittableRandom(9);
+    for (DType type : List.of(DType.F32, DType.F16, DType.I64)) {
+      for (long rows : new long[] {1, 3, 8, 40}) {
+        Products test = new Products(gpu, random, type);
+        Tensor x = test.tensor(2, rows, 19);
+        Tensor w = test.tensor(30, 19);
+        Tensor b = test.tensor(30);
+        double[] product = Products.product(x, w.transpose(0, 1));
+        double[] bias = b.toDoubles();
+        double[] layer = new double[product.length];
+        Arrays.setAll(layer, i -> test.rounded().applyAsDouble(product[i] + bias[i % 30]));
+        double[] sum = new double[product.length];
+        Arrays.setAll(sum, i -> test.rounded().applyAsDouble(2 * bias[i % 30] - product[i]));
+        String what = type + ", rows=" + rows;
+        Tensor linear = gpu.run(Operator.of("linear(x, w, b)"), x, w, b);
+        assertArrayEquals(layer, linear.toDoubles(), what);
+        Operator addmm = Operator.of("addmm(b, x, y, beta=2, alpha=-1)");
+        Tensor added = gpu.run(addmm, b, x, w.transpose(0, 1));
+        assertArrayEquals(sum, added.toDoubles(), what);
+      }
+    }
+    Tensor vector = gpu.tensor(new float[] {1, 2, 3}, 3);
+    assertArrayEquals(new float[] {14}, gpu.run(Operator.of("linear(x, x)"), vector).toFloats());
+  }
+
+  /** What follows a recorded product is fused to it, and rounds where it did before. */
+  @Test
+  default void shouldComputeWithRecordedProductsInOneTask() {
+    Gpuos gpu = shared();
+    Operator matmul = Operator.of("matmul(a, b)");
+    for (DType type : List.of(DType.F32, DType.F16, DType.BF16)) {
+      double[] values = reals(new SplittableRandom(8), 45 * 33);
+      Tensor x = gpu.tensor(type, Arrays.copyOf(values, 2 * 33), 2, 33);
+      Tensor w = gpu.tensor(type, values, 45, 33).transpose(0, 1);
+      Tensor bias = gpu.tensor(type, Arrays.copyOf(values, 45), 45);
+      Tensor product = gpu.run(matmul, x, w);
+      Tensor sum = gpu.run(Operator.of("a + b"), product, bias);
+      double[] expected = gpu.run(Operator.of("a + gelu(b)"), sum, sum).toDoubles();
+      try (Program program =
+          gpu.record(
+              scope -> {
+                SymbolicTensor in = scope.input(x.layout());
+                SymbolicTensor p = scope.apply(matmul, in, scope.use(w));
+                SymbolicTensor s = scope.apply(Operator.of("a + b"), p, scope.use(bias));
+                return List.of(scope.apply(Operator.of("a + gelu(b)"), s, s));
+              })) {
+        assertTrue(program.explain().contains("nodes=1, kernels=1"), program::explain);
+        assertArrayEquals(expected, program.run(x).getFirst().toDoubles(), type.toString());
+      }
+    }
+  }
+
+  /** A residual is read and written at the same place by the kernel of the product. */
+  @Test
+  default void shouldAddProductsToTensorsInPlace() {
+    Gpuos gpu = shared();
+    Operator residual = Operator.of("r + matmul(a, b)");
+    for (long rows : new long[] {1, 4, 40}) {
+      Products test = new Products(gpu, new SplittableRandom(rows), DType.F32);
+      Tensor a = test.tensor(3, rows, 50);
+      Tensor b = test.tensor(50, 70);
+      Tensor r = test.tensor(3, rows, 70);
+      double[] expected = r.toDoubles();
+      double[] product = Products.product(a, b);
+      Arrays.setAll(expected, i -> expected[i] + product[i]);
+      gpu.runInto(residual, r, r, a, b);
+      assertArrayEquals(expected, r.toDoubles(), "rows=" + rows);
     }
   }
 

@@ -94,8 +94,9 @@ final class Shrinker {
       case Expr.Foreign foreign -> foreign.arguments();
       case Expr.Cast cast -> List.of(cast.argument());
       case Expr.Reduce reduce -> List.of(reduce.argument());
-      case Expr.MatMul(Expr left, Expr right) -> List.of(left, right);
+      case Expr.MatMul(Expr left, Expr right, _) -> List.of(left, right);
       case Expr.Pick(_, Expr source, Expr index, _) -> List.of(source, index);
+      case Expr.Attention _ -> throw new IllegalArgumentException("not generated: " + expr);
       case Expr.ArrayCall call -> call.arguments();
     };
   }
@@ -106,11 +107,13 @@ final class Shrinker {
       case Expr.Call call -> new Expr.Call(call.function(), arguments);
       case Expr.Foreign foreign -> new Expr.Foreign(foreign.function(), arguments);
       case Expr.Cast cast -> new Expr.Cast(cast.type(), arguments.getFirst());
+      case Expr.Attention _ -> throw new IllegalArgumentException("not generated: " + expr);
       case Expr.ArrayCall(var function, _, var numbers) ->
           new Expr.ArrayCall(function, arguments, numbers);
       case Expr.Pick(var picker, _, _, int axis) ->
           new Expr.Pick(picker, arguments.getFirst(), arguments.getLast(), axis);
-      case Expr.MatMul _ -> new Expr.MatMul(arguments.getFirst(), arguments.getLast());
+      case Expr.MatMul product ->
+          new Expr.MatMul(arguments.getFirst(), arguments.getLast(), product.transposed());
       case Expr.Reduce(var reducer, _, var axes, var keepdim, var parameter) ->
           new Expr.Reduce(reducer, arguments.getFirst(), axes, keepdim, parameter);
     };

@@ -3,6 +3,7 @@ package io.gpuos.inject;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.gpuos.codegen.DeviceAttention;
 import io.gpuos.codegen.DeviceGathers;
 import io.gpuos.codegen.DeviceKernels;
 import io.gpuos.codegen.DeviceProducts;
@@ -53,7 +54,10 @@ class GeneratedOperatorsTest {
           "scatter_add_i32_f32",
           "scatter_add_i32_bool",
           "index_put_add_i64_f64",
-          "matmul_i64");
+          "matmul_i64",
+          "attention_f32",
+          "attention_biased_bf16",
+          "attention_add_f16");
 
   private static Map<String, Kernel> kernels() {
     Map<String, Kernel> kernels = new LinkedHashMap<>(DeviceKernels.functions());
@@ -62,6 +66,7 @@ class GeneratedOperatorsTest {
     kernels.putAll(DeviceKernels.reductions());
     kernels.putAll(DeviceProducts.all());
     kernels.putAll(DeviceGathers.all());
+    kernels.putAll(DeviceAttention.all());
     kernels.putAll(DeviceScans.all());
     return kernels;
   }

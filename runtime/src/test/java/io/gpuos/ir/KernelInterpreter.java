@@ -81,7 +81,11 @@ final class KernelInterpreter {
                   ? interpreter.firstOfRows(all, step.axes(), target)
                   : new OracleTensor(all.dtype(), target, all.doubles(), all.longs());
             }
-            case Kernel.Contraction _, Kernel.Gather _, Kernel.Scan _, Kernel.Scatter _ ->
+            case Kernel.Contraction _,
+                Kernel.Attention _,
+                Kernel.Gather _,
+                Kernel.Scan _,
+                Kernel.Scatter _ ->
                 throw new IllegalArgumentException("not interpreted: " + step.kernel());
           };
       if (memory.put(targets.get(i), result) != null) {

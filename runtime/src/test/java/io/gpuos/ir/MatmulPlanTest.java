@@ -117,13 +117,85 @@ class MatmulPlanTest {
     assertEquals(List.of("relu(matmul(x0, x1) + x2): f32"), kernels(plan));
     assertInstanceOf(Kernel.Contraction.class, step.kernel());
     assertEquals(List.of(8L, 32L, 16L), step.shape());
-    assertEquals(List.of(2), step.axes());
+    assertEquals(List.of(0), step.axes());
     assertEquals(List.of(), plan.temporaries());
     assertEquals(
         "contraction(input f32, input f32, input f32, output f32)\n"
             + "%0 = load 0: f32\n%1 = load 2: f32\n%2 = add %0 %1: f32\n%3 = relu %2: f32\n"
             + "store 3 = %3\n",
         KernelText.of(step.kernel()));
+  }
+
+  @Test
+  void shouldReadAndPrintFunctionsOfProducts() {
+    Expr x = Expr.input("x");
+    Expr w = Expr.input("w");
+    assertEquals(x.linear(w), ExpressionParser.parseSingle("linear(x, w)"));
+    assertEquals("linear(x, w) + b", ExpressionParser.parseSingle("linear(x, w, b)").toString());
+    assertEquals(
+        "linear(x, w) + b",
+        ExpressionParser.parseSingle("linear(input=x, weight=w, bias=b)").toString());
+    assertEquals("linear(x, w)", ExpressionParser.parseSingle("linear(x, w, none)").toString());
+    assertEquals("b + matmul(x, w)", ExpressionParser.parseSingle("addmm(b, x, w)").toString());
+    assertEquals(
+        "b * 2 + matmul(x, w) * 0.5",
+        ExpressionParser.parseSingle("baddbmm(b, x, w, beta=2, alpha=0.5)").toString());
+    assertEquals("matmul(x, w)", ExpressionParser.parseSingle("addmm(b, x, w, beta=0)").toString());
+    assertTrue(!x.linear(w).equals(x.matmul(w)));
+    assertTrue(!x.linear(w).toString().equals(x.matmul(w).toString()));
+    assertThrows(ExpressionException.class, () -> ExpressionParser.parseSingle("linear(x)"));
+    assertThrows(
+        ExpressionException.class, () -> ExpressionParser.parseSingle("addmm(none, x, w)"));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          3 4   | 5 4   | 3 5
+          4     | 5 4   | 5
+          3 4   | 4     | 3
+          4     | 4     |
+          7 3 4 | 2 1 5 4 | 2 7 3 5
+          """)
+  void shouldGiveTheShapeOfALinearLayer(String x, String w, String expected) {
+    assertEquals(
+        List.of(f32(shape(expected))),
+        plan("linear(x, w)", f32(shape(x)), f32(shape(w))).outputs());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          gelu(linear(x, w, b))
+          relu(linear(x, w, b)) * 0.5 + r
+          addmm(b, x, linear_w, alpha=0.5, beta=2)
+          baddbmm(r, x, linear_w)
+          cast(linear(x, w), f16)
+          """)
+  void shouldPlanALayerAsOneKernel(String text) {
+    SequencedMap<String, TensorType> inputs = new LinkedHashMap<>();
+    inputs.put("x", f32(8, 16));
+    inputs.put("w", f32(32, 16));
+    inputs.put("linear_w", f32(16, 32));
+    inputs.put("b", f32(32));
+    inputs.put("r", f32(8, 32));
+    ExpressionPlan plan = ExpressionPlan.of(ExpressionParser.parse(text), inputs);
+    assertEquals(1, plan.steps().size());
+    assertInstanceOf(Kernel.Contraction.class, plan.steps().getFirst().kernel());
+  }
+
+  @Test
+  void shouldNameTheAxisOfTheWeightThatDoesNotFit() {
+    ShapeException inner =
+        assertThrows(ShapeException.class, () -> plan("linear(x, w)", f32(3, 4), f32(4, 5)));
+    assertEquals(
+        "sizes to be summed differ: function=linear, x=[3, 4], w=[4, 5], expected=the last of a,"
+            + " 4, as the last of b, 5",
+        inner.getMessage());
   }
 
   @Test

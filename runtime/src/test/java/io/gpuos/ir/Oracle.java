@@ -121,7 +121,7 @@ public final class Oracle {
       case Expr.Literal(DType type, long bits) -> Value.exact(number(type, bits), true);
       case Expr.Cast(DType type, Expr argument) -> cast(value(argument), type).as(false);
       case Expr.Reduce reduce -> reduce(reduce);
-      case Expr.MatMul _, Expr.Pick _, Expr.ArrayCall _ ->
+      case Expr.MatMul _, Expr.Attention _, Expr.Pick _, Expr.ArrayCall _ ->
           throw new IllegalArgumentException("no oracle: " + expr);
       case Expr.Foreign foreign -> throw new IllegalArgumentException(foreign.toString());
       case Expr.Call(Function function, List<Expr> arguments) -> {

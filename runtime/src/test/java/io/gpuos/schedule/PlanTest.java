@@ -157,6 +157,53 @@ class PlanTest {
   }
 
   @Test
+  void shouldFuseWhatFollowsAProduct() {
+    Plan plan =
+        plan(
+            node("matmul(a, b)", whole(0), whole(1), whole(3)),
+            node("a + b", whole(3), whole(1), whole(4)),
+            node("gelu(a)", whole(4), whole(2)));
+    assertEquals(List.of("gelu(matmul(v0, v1) + v1)"), expressions(plan));
+    assertEquals(1, plan.nodes().getFirst().plan().steps().size());
+  }
+
+  @Test
+  void shouldAddAProductInPlaceButNotToItsOwnFactor() {
+    Node product = node("matmul(a, b)", whole(1), whole(1), whole(3));
+    assertEquals(1, plan(product, node("a + b", whole(0), whole(3), whole(0))).nodes().size());
+    assertEquals(2, plan(product, node("a + b", whole(1), whole(3), whole(1))).nodes().size());
+  }
+
+  @Test
+  void shouldKeepAProductThatSomebodyElseReads() {
+    Plan plan =
+        plan(
+            node("matmul(a, b)", whole(0), whole(1), whole(3)),
+            node("a + 1", whole(3), whole(1)),
+            node("-a", whole(3), whole(2)));
+    // The two that read it are one kernel, if at all; the product is not computed twice.
+    assertEquals(1, expressions(plan).stream().filter(text -> text.contains("matmul")).count());
+    assertEquals("matmul(a, b)", expressions(plan).getFirst());
+  }
+
+  @Test
+  void shouldNotComputeAProductAgainForEachRepetition() {
+    Place row = new Place(3, 0, Layout.contiguous(DType.F32, 16));
+    Place vector = new Place(0, 0, row.layout());
+    Plan plan =
+        plan(node("matmul(a, b)", vector, whole(1), row), node("a + b", row, whole(1), whole(2)));
+    assertEquals(2, plan.nodes().size());
+  }
+
+  @Test
+  void shouldFuseWhatFollowsAnIndexedRead() {
+    Place index = new Place(1, 0, Layout.contiguous(DType.I64, 16));
+    Plan plan =
+        plan(node("embedding(b, a)", whole(0), index, whole(3)), node("a * 2", whole(3), whole(2)));
+    assertEquals(List.of("embedding(v0, v1) * 2"), expressions(plan));
+  }
+
+  @Test
   void shouldLetTemporariesShareMemoryWhoseNodesFollowAnyway() {
     Plan plan =
         unfused(

@@ -10,6 +10,7 @@ import io.gpuos.error.ClosedException;
 import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
+import io.gpuos.layout.AttentionSpace;
 import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
@@ -171,6 +172,7 @@ public final class CpuDevice implements ComputeDevice {
     return switch (kernel) {
       case Kernel.Elementwise _, Kernel.Gather _ -> TILE_POSITIONS;
       case Kernel.Contraction _ -> Math.max(1, TILE_POSITIONS / ContractionSpace.products(space));
+      case Kernel.Attention _ -> Math.max(1, TILE_POSITIONS / AttentionSpace.products(space));
       case Kernel.Scatter _ -> {
         long axis = Math.max(1, space.size(space.rank() - 1));
         yield Math.max(1, TILE_POSITIONS / Math.max(1, space.reducedCount() / axis));

@@ -22,6 +22,7 @@ import io.gpuos.inject.OperatorTable;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
 import io.gpuos.jit.CompileService;
+import io.gpuos.layout.AttentionSpace;
 import io.gpuos.layout.ContractionSpace;
 import io.gpuos.layout.IterationSpace;
 import io.gpuos.queue.Completions;
@@ -382,6 +383,9 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     if (source instanceof Kernel.Contraction) {
       return Math.max(1, LEAST_PRODUCTS / ContractionSpace.products(space));
+    }
+    if (source instanceof Kernel.Attention) {
+      return Math.max(1, LEAST_PRODUCTS / AttentionSpace.products(space));
     }
     long perWorker = Math.ceilDiv(space.count(), (long) workers);
     if (source.folds() && !(source instanceof Kernel.Gather)) {

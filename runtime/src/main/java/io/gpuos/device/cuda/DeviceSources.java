@@ -28,6 +28,7 @@ public final class DeviceSources {
     "gpuos_cells.cuh",
     "gpuos_interpret.cuh",
     "gpuos_matmul.cuh",
+    "gpuos_attention.cuh",
     "gpuos_gather.cuh",
     "gpuos_scan.cuh",
     "gpuos_scatter.cuh"
