@@ -52,7 +52,7 @@ class Entry:
             self.reason = str(refused)
             self.eager = fn(*args, **kwargs)
             return
-        watched = self._watched(leaves)
+        watched = self.watched(leaves)
         before = [_grad(tensor) for tensor in watched]
         forms = [facts(tensor) for tensor in watched]
         self.aliases = _aliases(watched)
@@ -201,7 +201,7 @@ class Entry:
         if not self.snapshot.holds():
             return None
         # Tensors of arguments are those of this call, the others the recorded ones.
-        watched = self._watched(leaves)
+        watched = self.watched(leaves)
         if _aliases(watched) != self.aliases:
             return None
         if [_form(_grad(tensor)) for tensor in watched] != self.grad_forms:
@@ -219,7 +219,8 @@ class Entry:
             live[number] = tensor.untyped_storage()
         return (live, bases, watched) if self._apart(live) else None
 
-    def _watched(self, leaves):
+    def watched(self, leaves):
+        """The tensors of arguments and those held, each once."""
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         return _distinct(tensors + self.snapshot.tensors)
 
@@ -251,10 +252,15 @@ class Entry:
         return made, live
 
     def _memory(self, number, size, device):
+        memory = self.fixed(number, size, device)
+        return _storage(size, device) if memory is None else memory
+
+    def fixed(self, number, size, device):
+        """The memory that a storage has in every replay, or None for another one each time."""
         if self.static is None or any(number == place.storage for _, place in self.effects):
-            return torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
+            return None
         if number not in self.static:
-            self.static[number] = torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
+            self.static[number] = _storage(size, device)
         return self.static[number]
 
     def outputs(self, leaves, made, live):
@@ -289,6 +295,10 @@ class Entry:
             lines.append(f"{kind}, {len(segment.calls)} calls")
             lines += segment.explain()
         return lines
+
+
+def _storage(size, device):
+    return torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
 
 
 def _aliases(tensors):

@@ -102,7 +102,7 @@ class Snapshot:
 
     def holds(self):
         """Whether everything is as it was, gradients aside."""
-        return all(_same(*link) for link in self.links) and all(
+        return all(is_same(*link) for link in self.links) and all(
             same_facts(facts(tensor), fact) for tensor, fact in zip(self.tensors, self.facts)
         )
 
@@ -125,7 +125,8 @@ def same_facts(one, other):
     return one == other
 
 
-def _same(kind, container, held):
+def is_same(kind, container, held):
+    """Whether a container still holds what a link says."""
     if kind == "cell":
         return _equal(container.cell_contents if _filled(container) else _NO_LINK, held)
     if kind == "global":
