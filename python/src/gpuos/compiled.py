@@ -28,7 +28,7 @@ def compile(fn, *, mode="auto", verify=0, static_outputs=False):
         verify: runs eagerly too, every so many replays, and compares; 0 for never
         static_outputs: results of a replay lie in the same memory every time
     """
-    return Compiled(fn, mode, verify, static_outputs)
+    return fast.kind(Compiled)(fn, mode, verify, static_outputs)
 
 
 def explain(fn, *args, **kwargs):
@@ -38,7 +38,7 @@ def explain(fn, *args, **kwargs):
 
 
 class Compiled:
-    """A compiled function. Thread-safe as far as the function is."""
+    """A compiled function, made by `compile`. Thread-safe as far as the function is."""
 
     def __init__(self, fn, mode, verify, static_outputs):
         if not callable(fn):
@@ -54,8 +54,6 @@ class Compiled:
         self._static = static_outputs
         self._lock = threading.RLock()
         self._records = {}
-        self._plans = None
-        self._run = None
         self._counted = 0
 
     def __get__(self, instance, owner=None):
@@ -68,14 +66,9 @@ class Compiled:
 
     @property
     def _replays(self):
-        return self._counted + (self._plans.calls if self._plans else 0)
+        return self._counted + self._replayed
 
-    def __call__(self, *args, **kwargs):
-        run = self._run
-        if run is not None:
-            result = run(args, kwargs)
-            if result is not NotImplemented:
-                return result
+    def _call(self, *args, **kwargs):
         if _is_watched():
             return self._fn(*args, **kwargs)
         leaves, spec = tree_flatten((args, kwargs))
@@ -93,23 +86,14 @@ class Compiled:
         entry = Entry(self._fn, args, kwargs, leaves, self._mode, self._static)
         if entry.reason is None:
             record.entries.append(entry)
-            self._hasten(entry, args, kwargs, leaves)
+            if not self._verify:
+                fast.add(self, entry, args, kwargs, leaves)
             record.attempts = _ATTEMPTS if len(record.entries) < _MOST else 0
             record.reason = "its state differs from call to call" if record.attempts == 0 else None
         else:
             record.attempts -= 1
             record.reason = entry.reason
         return entry.forget()
-
-    def _hasten(self, entry, args, kwargs, leaves):
-        """Lets the extension replay an entry. Comparing is done in Python, so then it does not."""
-        if self._verify:
-            return
-        if self._plans is None:
-            self._plans = fast.plans()
-        if self._plans is not None:
-            fast.add(self._plans, entry, args, kwargs, leaves)
-            self._run = self._plans.run
 
     def _record(self, leaves, spec):
         key = (spec, _surroundings(), *map(_signature, leaves), _identities(leaves))

@@ -16,18 +16,29 @@ _MOST = 64
 _RESULTS = ("argument", "constant", "effect", "held", "place", "same")
 
 
-def plans():
-    """A collection of plans, or None where there is no extension."""
+class Interpreted:
+    """Calls of an object where there is no extension: all of them by its method `_call`."""
+
+    _replayed = 0
+
+    def __call__(self, *args, **kwargs):
+        return self._call(*args, **kwargs)
+
+
+@functools.cache
+def kind(base):
+    """A class of the base, whose calls try plans first where there is the extension."""
     native = _native.module()
-    return native.Plans() if native else None
+    bases = (native.Plans, base) if native else (Interpreted, base)
+    return type(base.__name__, bases, {"__module__": base.__module__, "__doc__": base.__doc__})
 
 
-def add(collection, entry, args, kwargs, leaves):
+def add(compiled, entry, args, kwargs, leaves):
     """Adds a plan of an entry that was just recorded with these arguments, if it can have one."""
-    if collection is None or len(collection) >= _MOST or not _is_served(entry):
+    if isinstance(compiled, Interpreted) or compiled._plans >= _MOST or not _is_served(entry):
         return
     try:
-        collection.add(_told(entry, args, kwargs, leaves))
+        compiled._add(_told(entry, args, kwargs, leaves))
     except ValueError:
         pass  # Python replays it
 

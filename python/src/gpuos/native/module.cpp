@@ -1,4 +1,4 @@
-// The module: plans of a compiled function, tried in turn. All of it runs under the GIL, except the
+// The module: a type to inherit from, whose calls try plans in turn. All of it runs under the GIL, except the
 // call of a program.
 
 #include <pthread.h>
@@ -18,6 +18,8 @@ int64_t generation = 0;
 // `torch.compiler`'s namespace, and the name of the flag in it that says a trace is being made.
 PyObject* compiler = nullptr;
 PyObject* compiling = nullptr;
+
+PyObject* method_name = nullptr;
 
 struct Plans {
   PyObject_HEAD
@@ -52,24 +54,18 @@ PyObject* attempt(Plans* self, Plan& plan, PyObject* args, PyObject* kwargs,
   return result;
 }
 
-// run(args, kwargs): the results of a replay, or NotImplemented where no plan fits.
-PyObject* run(PyObject* object, PyObject* const* arguments, Py_ssize_t count) {
-  auto* self = reinterpret_cast<Plans*>(object);
-  if (count != 2 || !PyTuple_CheckExact(arguments[0]) || !PyDict_CheckExact(arguments[1])) {
-    PyErr_SetString(PyExc_TypeError, "run: expected=a tuple and a dictionary");
-    return nullptr;
-  }
-  if (self->generation != generation || is_compiling()) {
+// The results of a replay, NotImplemented where no plan fits, or null with an error.
+PyObject* replay(Plans* self, PyObject* args, PyObject* kwargs) {
+  const size_t size = self->plans->size();
+  if (size == 0 || self->generation != generation || is_compiling()) {
     return missed();
   }
   try {
     const Surroundings now = Surroundings::now();
-    const size_t size = self->plans->size();
     // The one that fitted last is likely to fit again.
     for (size_t k = 0; k < size; k++) {
       const size_t index = (self->last + k) % size;
-      PyObject* result =
-          attempt(self, *(*self->plans)[index], arguments[0], arguments[1], now);
+      PyObject* result = attempt(self, *(*self->plans)[index], args, kwargs, now);
       if (result != nullptr) {
         self->last = index;
         return result;
@@ -84,7 +80,18 @@ PyObject* run(PyObject* object, PyObject* const* arguments, Py_ssize_t count) {
   }
 }
 
-// add(told): takes a plan; ValueError where it is one that only Python can follow.
+// Calling the object: where no plan fits, its method `_call` does all of it.
+PyObject* call(PyObject* object, PyObject* args, PyObject* kwargs) {
+  PyObject* result = replay(reinterpret_cast<Plans*>(object), args, kwargs);
+  if (result != Py_NotImplemented) {
+    return result;
+  }
+  Py_DECREF(result);
+  Reference method(PyObject_GetAttr(object, method_name));
+  return method ? PyObject_Call(method.get(), args, kwargs) : nullptr;
+}
+
+// _add(told): takes a plan; ValueError where it is one that only Python can follow.
 PyObject* add(PyObject* object, PyObject* told) {
   auto* self = reinterpret_cast<Plans*>(object);
   try {
@@ -135,17 +142,18 @@ PyObject* calls(PyObject* object, void*) {
   return PyLong_FromLongLong(reinterpret_cast<Plans*>(object)->calls);
 }
 
-Py_ssize_t length(PyObject* object) { return reinterpret_cast<Plans*>(object)->plans->size(); }
+PyObject* size(PyObject* object, void*) {
+  return PyLong_FromSize_t(reinterpret_cast<Plans*>(object)->plans->size());
+}
 
 PyMethodDef methods[] = {
-    {"run", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(run)), METH_FASTCALL,
-     "run(args, kwargs): the results of a replay, or NotImplemented where no plan fits"},
-    {"add", add, METH_O, "add(told): takes a plan; ValueError where only Python can follow it"},
+    {"_add", add, METH_O, "_add(told): takes a plan; ValueError where only Python can follow it"},
     {},
 };
 
 PyGetSetDef properties[] = {
-    {"calls", calls, nullptr, "replays so far", nullptr},
+    {"_replayed", calls, nullptr, "replays so far", nullptr},
+    {"_plans", size, nullptr, "number of plans", nullptr},
     {},
 };
 
@@ -156,7 +164,7 @@ PyType_Slot slots[] = {
     {Py_tp_clear, reinterpret_cast<void*>(clear)},
     {Py_tp_methods, methods},
     {Py_tp_getset, properties},
-    {Py_sq_length, reinterpret_cast<void*>(length)},
+    {Py_tp_call, reinterpret_cast<void*>(call)},
     {0, nullptr},
 };
 
@@ -164,7 +172,7 @@ PyType_Spec plans_type = {
     "gpuos_native.Plans",
     sizeof(Plans),
     0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
     slots,
 };
 
@@ -208,6 +216,7 @@ PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit_gpuos_native() {
   pthread_atfork(nullptr, nullptr, [] { gpuos::generation++; });
+  gpuos::method_name = PyUnicode_InternFromString("_call");
   gpuos::Reference module(PyModule_Create(&gpuos::definition));
   gpuos::Reference type(PyType_FromSpec(&gpuos::plans_type));
   if (!module || !type || PyModule_AddObjectRef(module.get(), "Plans", type.get()) < 0) {

@@ -143,6 +143,7 @@ class Plan {
   std::unique_ptr<Tree> positional_;
   std::unique_ptr<Tree> keywords_;
   size_t named_;
+  bool is_mutable_;
   // Which leaves are tensors, and their forms.
   std::vector<size_t> tensor_leaves_;
   std::vector<Form> forms_;
@@ -258,9 +259,10 @@ inline PyObject* Plan::run(Live& live) const {
   // A list that holds an argument, or a tensor that holds a gradient, is the caller's: another
   // thread may change it while this one does not hold the GIL.
   std::vector<Reference> owned;
-  owned.reserve(live.leaves.size());
-  for (PyObject* leaf : live.leaves) {
-    owned.push_back(Reference::to(leaf));
+  if (is_mutable_) {
+    for (PyObject* leaf : live.leaves) {
+      owned.push_back(Reference::to(leaf));
+    }
   }
   std::vector<at::TensorBase> gradients;
   for (const Source& source : sources_) {
@@ -338,7 +340,7 @@ inline void Plan::mark_written(const Live& live) const {
 
 inline PyObject* Plan::results(const Live& live, const c10::SmallVector<c10::Storage, 8>& made,
                                const std::vector<at::TensorBase>& effects) const {
-  std::vector<Reference> owned;
+  c10::SmallVector<Reference, 8> owned;
   c10::SmallVector<PyObject*, 8> values;
   for (const Output& output : outputs_) {
     switch (output.kind) {

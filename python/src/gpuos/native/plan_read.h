@@ -32,6 +32,7 @@ inline void Plan::read_tensors(PyObject* told) {
   positional_ = std::make_unique<Tree>(field(told, "args"), kept, leaves);
   keywords_ = std::make_unique<Tree>(field(told, "kwargs"), kept, leaves);
   named_ = PyDict_Size(field(told, "kwargs"));
+  is_mutable_ = positional_->is_mutable() || named_ != 0;
   PyObject* known = field(told, "leaves");
   if (PyList_Size(known) != static_cast<Py_ssize_t>(leaves.size())) {
     unsuitable("arguments of a structure that only Python knows");

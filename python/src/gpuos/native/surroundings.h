@@ -1,4 +1,5 @@
-// Modes of PyTorch that change what a function computes, as compiled.py's _surroundings has them.
+// Modes of PyTorch that change what a function computes, as compiled.py's _surroundings has them,
+// but for the precision of float32 products: a native program computes them in one way.
 #pragma once
 
 #include <ATen/Context.h>
@@ -23,14 +24,12 @@ struct Surroundings {
   at::ScalarType cpu;
   at::ScalarType cuda;
   at::ScalarType usual;
-  int precision;
   bool gradients;
   bool inference;
   bool deterministic;
 
   static Surroundings now() {
     const auto keys = c10::impl::tls_local_dispatch_key_set();
-    const auto& context = at::globalContext();
     return {
         keys.included_.raw_repr(),
         keys.excluded_.raw_repr(),
@@ -38,18 +37,17 @@ struct Surroundings {
         at::autocast::get_autocast_dtype(c10::DeviceType::CPU),
         at::autocast::get_autocast_dtype(c10::DeviceType::CUDA),
         c10::get_default_dtype_as_scalartype(),
-        static_cast<int>(context.float32MatmulPrecision()),
         c10::GradMode::is_enabled(),
         c10::InferenceMode::is_enabled(),
-        context.deterministicAlgorithms(),
+        at::globalContext().deterministicAlgorithms(),
     };
   }
 
   bool operator==(const Surroundings& other) const {
     return included == other.included && excluded == other.excluded &&
         functions == other.functions && cpu == other.cpu && cuda == other.cuda &&
-        usual == other.usual && precision == other.precision && gradients == other.gradients &&
-        inference == other.inference && deterministic == other.deterministic;
+        usual == other.usual && gradients == other.gradients && inference == other.inference &&
+        deterministic == other.deterministic;
   }
 
   // Whether something looks at every call: then nothing may be replayed.

@@ -1,6 +1,7 @@
 // Nested arguments that are matched, and nested results that are built.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "form.h"
@@ -49,6 +50,13 @@ class Tree {
   bool match(PyObject* value, Leaves& leaves) const {
     size_t at = 0;
     return match(at, value, leaves);
+  }
+
+  // Whether another thread can change the structure of a value that was matched.
+  bool is_mutable() const {
+    return std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+      return node.kind == Kind::kList || node.kind == Kind::kDict;
+    });
   }
 
   // Builds the structure around other leaves, a new reference.
