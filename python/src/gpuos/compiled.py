@@ -83,7 +83,10 @@ class Compiled:
             return self._try(record, leaves, args, kwargs)
 
     def _try(self, record, leaves, args, kwargs):
+        before = _surroundings()
         entry = Entry(self._fn, args, kwargs, leaves, self._mode, self._static)
+        if entry.reason is None and _surroundings() != before:
+            entry.reason = "the function changes modes of PyTorch, which a replay would not"
         if entry.reason is None:
             record.entries.append(entry)
             if not self._verify:
@@ -199,6 +202,8 @@ def _signature(leaf):
             leaf.untyped_storage().nbytes(),
             leaf.data_ptr() % 16,
             leaf.requires_grad,
+            leaf.is_neg(),
+            leaf._is_zerotensor(),
         )
     if isinstance(leaf, (int, float, bool, complex, str, bytes, type(None))):
         return type(leaf), repr(leaf)

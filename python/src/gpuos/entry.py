@@ -229,17 +229,16 @@ class Entry:
         if not self.touched:
             return True
         ranges = sorted(
-            (storage.data_ptr(), storage.data_ptr() + storage.nbytes())
-            for storage in live
-            if storage is not None and storage.nbytes()
+            _range(storage) for storage in live if storage is not None and storage.nbytes()
         )
         return all(one[1] <= other[0] for one, other in zip(ranges, ranges[1:]))
 
     def replay(self, inputs):
         """Runs the segments and returns what the function would."""
         live, bases, watched = inputs
+        used = [_range(storage) for storage in live if storage is not None]
         for number, size, device in self.allocated:
-            live[number] = self._memory(number, size, device)
+            live[number] = self._memory(number, size, device, used)
         with torch.no_grad(), torch._C._DisableAutocast():
             for segment in self.segments:
                 segment.run(live, plan.current_stream)
@@ -251,9 +250,12 @@ class Entry:
             watched[k].grad = grad
         return made, live
 
-    def _memory(self, number, size, device):
+    def _memory(self, number, size, device, used):
         memory = self.fixed(number, size, device)
-        return _storage(size, device) if memory is None else memory
+        # A result may come back as an argument: it is read while results are written.
+        if memory is None or any(_overlap(_range(memory), one) for one in used):
+            return _storage(size, device)
+        return memory
 
     def fixed(self, number, size, device):
         """The memory that a storage has in every replay, or None for another one each time."""
@@ -299,6 +301,15 @@ class Entry:
 
 def _storage(size, device):
     return torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
+
+
+def _range(storage):
+    begin = storage.data_ptr()
+    return begin, begin + storage.nbytes()
+
+
+def _overlap(one, other):
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _aliases(tensors):

@@ -68,6 +68,7 @@ def _told(entry, args, kwargs, leaves):
         "addressed": segment.addressed,
         "program": segment.program.handle,
         "replay": _bridge.address("replay"),
+        "device": torch.empty(0, device=segment.device),
         "stream": _stream(segment.device),
         "fail": _bridge.fail,
         "effects": [(k, _place(place, made)) for k, place in entry.effects],

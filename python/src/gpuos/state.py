@@ -110,7 +110,7 @@ class Snapshot:
 def facts(tensor):
     """What must not change of a tensor that is used again: memory, form and role in autograd."""
     return (
-        tensor.untyped_storage()._cdata if tensor.layout == torch.strided else 0,
+        _memory(tensor) if tensor.layout == torch.strided else 0,
         tensor.dtype,
         tensor.storage_offset() if tensor.layout == torch.strided else 0,
         tuple(tensor.size()),
@@ -119,6 +119,11 @@ def facts(tensor):
         tensor.grad_fn is None,
         bool(tensor._backward_hooks),
     )
+
+
+def _memory(tensor):
+    storage = tensor.untyped_storage()
+    return storage._cdata, storage.nbytes(), tensor.is_neg()
 
 
 def same_facts(one, other):

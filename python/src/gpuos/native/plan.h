@@ -89,7 +89,7 @@ class Plan {
 
   // Replays, with the GIL released, and gives the results, a new reference; null if there is no
   // memory for them, and nothing was done.
-  PyObject* run(Live& live) const;
+  PyObject* run(Live& live);
 
   Kept kept;
 
@@ -131,10 +131,11 @@ class Plan {
   const at::TensorBase& gradient(const Live& live, size_t watched) const;
   bool gradients_fit(const Live& live) const;
   void find_sources(Live& live) const;
+  bool are_free(const Live& live) const;
   bool are_apart(const Live& live);
-  int64_t stream() const;
+  int64_t stream();
   bool allocate(c10::SmallVector<c10::Storage, 8>& made) const;
-  void call(const Live& live, const c10::SmallVector<c10::Storage, 8>& made) const;
+  void call(const Live& live, const c10::SmallVector<c10::Storage, 8>& made);
   void mark_written(const Live& live) const;
   PyObject* results(const Live& live, const c10::SmallVector<c10::Storage, 8>& made,
                     const std::vector<at::TensorBase>& effects) const;
@@ -167,7 +168,11 @@ class Plan {
   std::vector<std::pair<uintptr_t, size_t>> apart_;
   int64_t program_;
   int64_t (*replay_)(int64_t, int64_t, int64_t, int64_t);
+  c10::Device device_{c10::DeviceType::CPU};
   PyObject* stream_of_;
+  bool stream_known_ = false;
+  c10::StreamId stream_ = 0;
+  int64_t stream_number_ = 0;
   PyObject* fail_;
   PyObject* unflatten_;
 };
@@ -193,7 +198,7 @@ inline bool Plan::fits(PyObject* args, PyObject* kwargs, const Surroundings& now
     return false;
   }
   find_sources(live);
-  return touched_.empty() || are_apart(live);
+  return are_free(live) && (touched_.empty() || are_apart(live));
 }
 
 inline const at::TensorBase& Plan::gradient(const Live& live, size_t watched) const {
@@ -231,6 +236,21 @@ inline void Plan::find_sources(Live& live) const {
   }
 }
 
+// Whether no source is memory that the results of each replay are written to.
+inline bool Plan::are_free(const Live& live) const {
+  for (const Allocation& one : allocations_) {
+    if (one.constant) {
+      const auto address = reinterpret_cast<uintptr_t>(one.constant.data());
+      for (const auto& [begin, bytes] : live.ranges) {
+        if (bytes != 0 && begin < address + one.bytes && address < begin + bytes) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
 // Storages were of their own when recorded: where one is written, they still must be.
 inline bool Plan::are_apart(const Live& live) {
   if (std::equal(live.ranges.begin(), live.ranges.end(), apart_.begin(), apart_.end())) {
@@ -251,7 +271,7 @@ inline bool Plan::are_apart(const Live& live) {
 
 // ---- replaying
 
-inline PyObject* Plan::run(Live& live) const {
+inline PyObject* Plan::run(Live& live) {
   c10::SmallVector<c10::Storage, 8> made;
   if (!allocate(made)) {
     return nullptr;
@@ -300,7 +320,7 @@ inline bool Plan::allocate(c10::SmallVector<c10::Storage, 8>& made) const {
   }
 }
 
-inline void Plan::call(const Live& live, const c10::SmallVector<c10::Storage, 8>& made) const {
+inline void Plan::call(const Live& live, const c10::SmallVector<c10::Storage, 8>& made) {
   c10::SmallVector<int64_t, 32> words;
   for (const auto& [is_made, index] : words_) {
     words.push_back(static_cast<int64_t>(
@@ -321,8 +341,20 @@ inline void Plan::call(const Live& live, const c10::SmallVector<c10::Storage, 8>
   }
 }
 
-inline int64_t Plan::stream() const {
-  return stream_of_ == Py_None ? 0 : number(Reference(PyObject_CallNoArgs(stream_of_)).get());
+// The number that Python gives for the current stream: asked once for each stream, as one stream
+// keeps its number.
+inline int64_t Plan::stream() {
+  if (stream_of_ == Py_None) {
+    return 0;
+  }
+  const c10::impl::VirtualGuardImpl guard(device_.type());
+  const c10::StreamId current = guard.getStream(device_).id();
+  if (!stream_known_ || current != stream_) {
+    stream_number_ = number(Reference(PyObject_CallNoArgs(stream_of_)).get());
+    stream_ = current;
+    stream_known_ = true;
+  }
+  return stream_number_;
 }
 
 // Autograd is to see that memory was written.

@@ -21,6 +21,7 @@ inline Plan::Plan(PyObject* told) : surroundings_(Surroundings::now()) {
   recorded_.clear();
   program_ = number(field(told, "program"));
   replay_ = reinterpret_cast<decltype(replay_)>(number(field(told, "replay")));
+  device_ = TensorLayout::implementation(field(told, "device"))->device();
   stream_of_ = kept(field(told, "stream"));
   fail_ = kept(field(told, "fail"));
   unflatten_ = kept(field(told, "unflatten"));

@@ -1,6 +1,7 @@
 // What a function can see besides its arguments, checked link by link; recorded by state.py.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "form.h"
@@ -78,7 +79,7 @@ class Snapshot {
   std::vector<Held> held;
 
  private:
-  enum class Kind : uint8_t { kCell, kGlobal, kDict, kList, kEmpty, kOther };
+  enum class Kind : uint8_t { kCell, kGlobal, kDict, kList, kSet, kEmpty, kOther };
 
   // `container` holds `size` pairs (a dictionary) or values, which begin at `from` in `values_`.
   struct Link {
@@ -109,19 +110,26 @@ class Snapshot {
       return;  // cannot change
     } else if (PyList_CheckExact(container)) {
       link.kind = Kind::kList;
-      link.size = PyList_Size(values);
-      for (Py_ssize_t k = 0; k < link.size; k++) {
-        values_.push_back(PyList_GET_ITEM(values, k));
-      }
+      add_items(link, values);
+    } else if (PySet_CheckExact(container) && has_plain(values, [](PyObject* o) { return o; })) {
+      link.kind = Kind::kSet;
+      add_items(link, values);
     }
     links_.push_back(link);
+  }
+
+  void add_items(Link& link, PyObject* values) {
+    link.size = PyList_Size(values);
+    for (Py_ssize_t k = 0; k < link.size; k++) {
+      values_.push_back(PyList_GET_ITEM(values, k));
+    }
   }
 
   void add_dict(Link& link, PyObject* items) {
     const Py_ssize_t size = PyList_Size(items);
     if (size == 0 && PyDict_Check(link.container)) {
       link.kind = Kind::kEmpty;
-    } else if (is_plain(link.container) && has_plain_keys(items)) {
+    } else if (is_plain(link.container) && has_plain(items, [](PyObject* pair) { return PyTuple_GET_ITEM(pair, 0); })) {
       link.kind = Kind::kDict;
       link.size = size;
       for (Py_ssize_t k = 0; k < size; k++) {
@@ -137,9 +145,11 @@ class Snapshot {
         (PyDict_Check(dict) && std::strcmp(Py_TYPE(dict)->tp_name, "collections.defaultdict") == 0);
   }
 
-  static bool has_plain_keys(PyObject* items) {
+  // Whether comparing keys does not run Python.
+  template <typename Key>
+  static bool has_plain(PyObject* items, Key key_of) {
     for (Py_ssize_t k = 0; k < PyList_GET_SIZE(items); k++) {
-      PyObject* key = PyTuple_GET_ITEM(PyList_GET_ITEM(items, k), 0);
+      PyObject* key = key_of(PyList_GET_ITEM(items, k));
       if (!PyUnicode_CheckExact(key) && !PyLong_CheckExact(key) && !TensorLayout::is_tensor(key)) {
         return false;
       }
@@ -162,6 +172,11 @@ class Snapshot {
           }
         }
         return PyList_GET_SIZE(link.container) == link.size;
+      case Kind::kSet:
+        return PySet_GET_SIZE(link.container) == link.size &&
+            std::all_of(values, values + link.size, [&link](PyObject* item) {
+                 return PySet_Contains(link.container, item) == 1;
+               });
       case Kind::kCell: {
         PyObject* content = PyCell_GET(link.container);
         return content != nullptr ? same_value(content, values[0]) : asked(link);
