@@ -78,10 +78,20 @@ final class CudaOperators implements AutoCloseable {
 
   /** What is compiled for the worker kernel. */
   static CompileRequest workerRequest(String architecture) {
+    return kernelRequest("gpuos_worker.cu", DeviceSources.worker(), architecture);
+  }
+
+  /** What is compiled for replays on streams. */
+  static CompileRequest replaysRequest(String architecture) {
+    return kernelRequest("gpuos_replays.cu", DeviceSources.replays(), architecture);
+  }
+
+  /** A source of kernels that call operators. */
+  private static CompileRequest kernelRequest(String name, String source, String architecture) {
     int blocks = 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS);
     return new CompileRequest(
-        "gpuos_worker.cu",
-        DeviceSources.worker(),
+        name,
+        source,
         DeviceSources.headers(),
         with(
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
