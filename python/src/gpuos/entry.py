@@ -52,7 +52,7 @@ class Entry:
             self.reason = str(refused)
             self.eager = fn(*args, **kwargs)
             return
-        watched = self.watched(leaves)
+        watched = self._watched(leaves)
         before = [_grad(tensor) for tensor in watched]
         forms = [facts(tensor) for tensor in watched]
         self.aliases = _aliases(watched)
@@ -201,7 +201,7 @@ class Entry:
         if not self.snapshot.holds():
             return None
         # Tensors of arguments are those of this call, the others the recorded ones.
-        watched = self.watched(leaves)
+        watched = self._watched(leaves)
         if _aliases(watched) != self.aliases:
             return None
         if [_form(_grad(tensor)) for tensor in watched] != self.grad_forms:
@@ -219,8 +219,7 @@ class Entry:
             live[number] = tensor.untyped_storage()
         return (live, bases, watched) if self._apart(live) else None
 
-    def watched(self, leaves):
-        """The tensors of arguments and those held, each once."""
+    def _watched(self, leaves):
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         return _distinct(tensors + self.snapshot.tensors)
 
@@ -250,7 +249,7 @@ class Entry:
             watched[k].grad = grad
         return made, live
 
-    def _memory(self, number, size, device, used):
+    def _memory(self, number, size, device, used=()):
         memory = self.fixed(number, size, device)
         # A result may come back as an argument: it is read while results are written.
         if memory is None or any(_overlap(_range(memory), one) for one in used):

@@ -10,6 +10,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from gpuos import _bridge, _native, plan, state
+from gpuos.entry import Entry
 
 # Signatures tried one after the other; those beyond are looked up in Python.
 _MOST = 64
@@ -44,7 +45,7 @@ def add(compiled, entry, args, kwargs, leaves):
 
 
 def _is_served(entry):
-    if len(entry.segments) != 1 or type(entry.segments[0]) is not plan.Native:
+    if type(entry) is not Entry or len(entry.segments) != 1 or type(entry.segments[0]) is not plan.Native:
         return False
     return all(kind in _RESULTS for kind, _ in entry.results)
 
@@ -60,7 +61,7 @@ def _told(entry, args, kwargs, leaves):
         "links": entry.snapshot.links,
         "tensors": entry.snapshot.tensors,
         "same": state.is_same,
-        "watched": entry.watched(leaves),
+        "watched": entry._watched(leaves),
         "gradients": [_gradient(form) for form in entry.grad_forms],
         "sources": [_source(leaves, *source) for source in entry.sources],
         "touched": entry.touched,
