@@ -8,6 +8,7 @@ this process and starts with the first recording.
 
 from gpuos.compiled import compile, explain
 from gpuos.errors import DeviceException, GpuosError, InvalidInputException, ResourceException
+from gpuos.scope import dispatch
 
 __all__ = [
     "DeviceException",
@@ -15,5 +16,6 @@ __all__ = [
     "InvalidInputException",
     "ResourceException",
     "compile",
+    "dispatch",
     "explain",
 ]
