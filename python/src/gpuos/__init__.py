@@ -6,6 +6,7 @@
 this process and starts with the first recording.
 """
 
+from gpuos import backend as _backend
 from gpuos.compiled import compile, explain
 from gpuos.errors import DeviceException, GpuosError, InvalidInputException, ResourceException
 from gpuos.scope import dispatch
@@ -19,3 +20,5 @@ __all__ = [
     "dispatch",
     "explain",
 ]
+
+_backend.register()
