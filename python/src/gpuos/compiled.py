@@ -7,6 +7,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_leaves
 
 from gpuos import fast
+from gpuos.autograd import GradEntry
 from gpuos.entry import Entry
 from gpuos.errors import GpuosError
 
@@ -22,6 +23,9 @@ def compile(fn, *, mode="auto", verify=0, static_outputs=False):
 
     Python runs only while recording: what `fn` prints, or reads from clocks and random generators of
     Python, is not done again. What cannot be replayed safely runs eagerly; `explain` says why.
+
+    Where results need gradients there is a second program for the backward pass; it can be
+    differentiated once, and results of such replays are always fresh.
 
     Args:
         mode: `resident`, `stream`, or `auto` for the better of the two
@@ -84,7 +88,11 @@ class Compiled:
 
     def _try(self, record, leaves, args, kwargs):
         before = _surroundings()
-        entry = Entry(self._fn, args, kwargs, leaves, self._mode, self._static)
+        if record.needs_gradients:
+            entry = GradEntry(self._fn, args, kwargs, leaves, self._mode)
+        else:
+            entry = Entry(self._fn, args, kwargs, leaves, self._mode, self._static)
+            record.needs_gradients = entry.needs_gradients
         if entry.reason is None and _surroundings() != before:
             entry.reason = "the function changes modes of PyTorch, which a replay would not"
         if entry.reason is None:
@@ -161,6 +169,7 @@ class _Record:
         self.entries = []
         self.attempts = _ATTEMPTS
         self.reason = None
+        self.needs_gradients = False
 
 
 def _is_watched():

@@ -38,6 +38,8 @@ class Entry:
         An error of the function itself passes through.
         """
         self.reason = None
+        # Whether it is all that is wrong that results need gradients: see gpuos.autograd.
+        self.needs_gradients = False
         self.segments = []
         self.static = {} if static_outputs else None
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
@@ -76,6 +78,12 @@ class Entry:
             raise Refused("the function changes the memory, form or history of a tensor")
         self.grad_forms = [_form(grad) for grad in before]
         self._effects(memory, watched, before)
+        written = {number for call in tracer.calls for number in call.written}
+        needing = [tensor for tensor in watched if tensor.requires_grad]
+        needing += [grad for grad in before if grad is not None]
+        self._differentiable = not self.effects and not any(
+            memory.knows(tensor) and memory.number(tensor) in written for tensor in needing
+        )
         self._results(memory, leaves)
         self._check_alive(memory)
         self._sources(tracer, leaves, before)
@@ -129,6 +137,7 @@ class Entry:
         if type(value) is not torch.Tensor:
             raise Refused(f"a result of type {type(value).__name__}")
         if value.requires_grad:
+            self.needs_gradients = self._differentiable
             raise Refused("a result needs gradients; put the backward pass into the function")
         check_kind(value)
         number = memory.number(value)

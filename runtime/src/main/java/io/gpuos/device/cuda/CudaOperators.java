@@ -94,6 +94,7 @@ final class CudaOperators implements AutoCloseable {
         source,
         DeviceSources.headers(),
         with(
+            "--maxrregcount=" + WorkerKernel.REGISTERS,
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
             "-DGPUOS_BLOCKS_PER_SM=" + blocks,
             "-DGPUOS_STACK_BYTES=" + WorkerKernel.STACK_BYTES),

@@ -10,11 +10,13 @@ import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.LaunchConfig;
 import io.gpuos.driver.PreparedLaunch;
+import io.gpuos.error.DeviceException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
@@ -53,7 +55,17 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
     if (module == null) {
       module = context.loadModule(image.get());
     }
-    return module.function(name);
+    CudaFunction function = module.function(name);
+    if (WorkerKernel.registers(function) < WorkerKernel.REGISTERS) {
+      throw new DeviceException(
+          String.format(
+              Locale.ROOT,
+              "registers of a kernel: kernel=%s, registers=%d, expected=%d, as operators may need; this is a defect",
+              name,
+              WorkerKernel.registers(function),
+              WorkerKernel.REGISTERS));
+    }
+    return function;
   }
 
   @Override
