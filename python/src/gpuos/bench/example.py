@@ -203,23 +203,30 @@ def _copies(results):
     return [one.detach().clone() for one in results if isinstance(one, torch.Tensor)]
 
 
+# Inputs by model and call. Not in the model: what a recorded function can reach must not change.
+_pool = {}
+
+
 def _pooled(kind):
     """The class, with the inputs of its calls made once."""
 
     class Pooled(kind):
         def inputs(self, k):
-            made = self.__dict__.setdefault("_pool", {})
-            if k not in made:
-                made[k] = super().inputs(k)
-            return made[k]
+            key = id(self), k
+            if key not in _pool:
+                _pool[key] = super().inputs(k)
+            return _pool[key]
 
     Pooled.__name__ = kind.__name__
+    # Objects of this package are taken as fixed by gpuos.compile; the model is the example's.
+    Pooled.__module__ = kind.__module__
     return Pooled
 
 
 def measure_row(kind, context):
     """A row of the document for an example."""
     kind = _pooled(kind)
+    _pool.clear()
     with torch.set_grad_enabled(kind.training):
         exact = kind(torch.device("cpu"), torch.float64)
         exact.device = torch.device("cpu")
