@@ -79,14 +79,16 @@ class LlamaDecode(Example):
         # Copies, so that every position has memory of its own, as a token has.
         return [first, *(self.places[t : t + 1].clone() for t in range(TOKENS))]
 
+    def arguments(self, k):
+        return self.inputs(k)[:2]
+
     def drive(self, step, k):
         token, *positions = self.inputs(k)
         found = []
         for position in positions:
             logits, token = step(token, position)
-            found.append(logits)
-            if step.__class__.__name__ == "Graph":
-                found[-1] = logits.clone()
+            # A copy: a graph's logits are overwritten by its next call.
+            found.append(logits.clone())
         return torch.cat(found)
 
     def state(self):

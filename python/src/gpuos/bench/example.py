@@ -41,6 +41,10 @@ class Example:
     def inputs(self, k):
         raise NotImplementedError
 
+    def arguments(self, k):
+        """Those of one call of the step."""
+        return self.inputs(k)
+
     def drive(self, step, k):
         """One sample of the model's work."""
         return step(*self.inputs(k))
@@ -274,7 +278,7 @@ def _cells(kind, context, wanted):
 
 def _recorded(subject):
     """What of a step runs natively; a step that is not recorded at all would be eager under another name."""
-    report = gpuos.explain(subject.step, *subject.model.inputs(0)).split("\n")
+    report = gpuos.explain(subject.step, *subject.model.arguments(0)).split("\n")
     if ": recorded" not in report[0]:
         raise RuntimeError(f"not recorded: {report[0].split(': ', 1)[-1]}")
     native = sum(_calls(line) for line in report if line.startswith("native, "))

@@ -8,12 +8,14 @@ import tempfile
 
 from gpuos.bench import document, machine
 
+# Tables with a Java column, and one that is Java's alone.
 _TABLES = ("adds", "mixed", "decode", "sums")
+ALONE = ("scale-workers",)
 
 
 def measure(settings, names, progress):
     """The document of the Java column, or one with `reason` why there is none."""
-    names = [name for name in names if name in _TABLES]
+    names = [name for name in names if name in _TABLES + ALONE]
     if not names:
         return {"reason": "no table with a Java column was asked for", "tables": []}
     command = machine.launcher()
@@ -25,8 +27,10 @@ def measure(settings, names, progress):
         arguments = ["bench", "paper", "--java-only", "--quiet", "--json", str(file)]
         arguments += ["--device", java_name(settings["device"]), "--seed", str(settings["seed"])]
         arguments += ["--units", str(settings["units"]), "--rounds", str(settings["rounds"])]
-        if len(names) == 1:
-            arguments += ["--only", names[0]]
+        for name in names:
+            arguments += ["--only", name]
+        if settings["quick"]:
+            arguments.append("--quick")
         return _run([*command, *arguments], file, settings["patience_s"] * 2)
 
 

@@ -85,12 +85,16 @@ def _head(made):
             f"<p class=banner>{len(found)} cells are wrong or failed; their reasons stand below their tables."
             f" <span class=small>{_e(names[:1500])}</span></p>"
         )
-    if made["environment"].get("device") == "cpu":
+    if _is_cpu(made):
         parts.append(
             "<p class=banner>Measured without a GPU: this page shows that the benchmarks work. It says nothing"
             " about launches on a GPU, which GPUOS is for.</p>"
         )
     return "\n".join(parts)
+
+
+def _is_cpu(made):
+    return made["environment"].get("device") == "cpu"
 
 
 _GPUOS = ("gpuos-dispatch", "gpuos-call", "gpuos-program", "java", "mps-gpuos-program")
@@ -120,7 +124,7 @@ def _summary(made):
                 f"{_e(table['title'])}, {_e(row['name'])}",
                 f"{text.number(row['paper'])}x" if row["paper"] else "-",
                 f"{text.number(row['goal'])}x" if row.get("goal") else "-",
-                _verdict(best, row.get("goal")),
+                _verdict(best, None if _is_cpu(made) else row.get("goal")),
                 f"{text.number(graph[0])}x" if graph else "-",
                 _e(titles.get(best[1], best[1])) if best else "-",
             ]
@@ -229,26 +233,31 @@ def _plots(table, columns):
     """Factors over eager and over graphs, with the crossovers in words."""
     parts = []
     titles = {column["name"]: column["title"] for column in columns}
-    for base in ("eager", "graph"):
+    bases = ("eager", "graph") if table["base"] == "eager" else (table["base"],)
+    for base in bases:
         series, marks, words = [], [], []
         for number, name in enumerate(name for name in titles if name != base):
             found, points = scaling.crossovers(table["rows"], name, base)
             if not points:
                 continue
             series.append((titles[name], f"c{number % 5 + 1}", points))
-            if name in _GPUOS:
+            if name in _GPUOS and len(points) > 1:
                 marks += [at for at, _ in found]
                 words.append(f"{titles[name]} {scaling.verdict(table['rows'], name, base)}")
         picture = svg.lines(f"{table['title']}: times faster than {base}", table["plot"], series, marks)
         if not picture:
             continue
         keys = "".join(f'<span class=key><b class="{kind}"></b>{_e(title)}</span>' for title, kind, _ in series)
-        said = f" Against {base}: {_e('; '.join(words))}." if words else ""
+        said = f" Against {_spoken(base)}: {_e('; '.join(words))}." if words else ""
         parts.append(
-            f"<figure><p class=small>{keys}</p>{picture}<figcaption>Times faster than {base}, over"
-            f" {_e(table['plot'])}; above 1 it wins. Dashed: crossovers of GPUOS.{said}</figcaption></figure>"
+            f"<figure><p class=small>{keys}</p>{picture}<figcaption>Times faster than {_spoken(base)}, over"
+            f" {_e(table['plot'])}; {'above 1 it wins' + ('; dashed: crossovers of GPUOS' if marks else '')}.{said}</figcaption></figure>"
         )
     return "".join(parts)
+
+
+def _spoken(base):
+    return {"graph": "CUDA graphs", "one": "one worker"}.get(base, base)
 
 
 def _reasons(table, columns):

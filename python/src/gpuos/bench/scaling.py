@@ -130,6 +130,20 @@ def _tables():
             "scale-depth", "Scaling: depth", "us an operation",
             "float32 additions of 256 elements, each of the last one's result.", _depth, plot="depth",
         ),
+        # Measured by Java, which chooses the number of workers.
+        Table(
+            "scale-workers",
+            "Scaling: workers",
+            "us an operation",
+            "One program from Java by ever more workers.",
+            lambda settings: [],
+            own=[
+                {"name": name, "title": title, "what": "one program", "leaves_out": "recording"}
+                for name, title in (("adds", "additions of 256"), ("mixed", "mixed chain of 2048"))
+            ],
+            base="one",
+            plot="workers",
+        ),
     ]
 
 

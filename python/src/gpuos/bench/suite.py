@@ -48,7 +48,10 @@ class Suite:
                 self.document["tables"].append(table.describe())
             kept = self._keep(resumed)
             self.java(chosen)
+            self._java_tables()
             for number, table in enumerate(chosen):
+                if table.name in java.ALONE:
+                    continue
                 self._table(table, self.document["tables"][number], f"{number + 1} of {len(chosen)}", kept)
             self.document["complete"] = all(
                 document.is_done(row) for table in self.document["tables"] for row in table["rows"]
@@ -82,6 +85,18 @@ class Suite:
         """Has the Java columns measured, unless that was done, or their document was given."""
         if self.document["java"] is None:
             self.document["java"] = java.measure(self.settings, [t.name for t in chosen], self.progress)
+
+    def _java_tables(self):
+        """Tables that Java alone has come as they are, or as a cell that says why there is none."""
+        made = {table["name"]: table for table in self.document["java"]["tables"]}
+        for described in self.document["tables"]:
+            if described["name"] in java.ALONE:
+                if described["name"] in made:
+                    described.update(made[described["name"]])
+                else:
+                    reason = self.document["java"].get("reason") or "the Java run has no such table"
+                    cells = {"adds": document.missing("absent", reason)}
+                    described["rows"] = [{"name": "all", "what": "", "cells": cells}]
 
     def _table(self, table, described, place, kept):
         rows = described["rows"]

@@ -6,7 +6,7 @@ import math
 from gpuos.bench import text
 
 WIDTH = 640
-_ROW, _LEFT, _RIGHT, _TOP = 22, 190, 74, 30
+_ROW, _LEFT, _RIGHT, _TOP = 22, 205, 74, 30
 
 
 def bars(title, entries):

@@ -65,12 +65,12 @@ def table_text(table, document):
             times = factor(one, base) if column["name"] != base else ""
             texts.append(f"{cell(one)} ({times})" if times else cell(one))
             if one and one["status"] != "measured":
-                key = (column["name"], one["status"], one["reason"])
-                reasons.setdefault(key, []).append(row["name"])
+                reasons.setdefault((one["status"], one["reason"]), {}).setdefault(column["name"], row["name"])
         lines.append(texts)
-    text = f"{table['title']} [{table['unit']}; in brackets: times faster than {base}]\n{aligned(lines)}"
-    for (name, status, reason), rows in reasons.items():
-        text += f"\n  {name}, {', '.join(rows)}: {status}: {reason}"
+    text = f"{table['title']} [{table['unit']}; in brackets: times less than {base}]\n{aligned(lines)}"
+    for (status, reason), first in reasons.items():
+        where = ", ".join(f"{name} from {row}" for name, row in first.items())
+        text += f"\n  {status}: {reason} ({where})"
     return text
 
 
