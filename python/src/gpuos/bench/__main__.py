@@ -24,13 +24,13 @@ def main(arguments):
     path = None if given.json == "-" else given.json
     resumed = None if given.restart else _resumed(path, settings, environment["commit"])
     run = suite.Suite(settings, environment, path, _progress(given.quiet))
-    if given.no_java:
-        run.document["java"] = {"reason": "left out by --no-java", "tables": []}
-    elif given.java:
+    if given.java:
         try:
             run.document["java"] = java.read(given.java)
         except (OSError, ValueError) as error:
             parser.error(f"not a document of Java columns: file={given.java}, reason={error}")
+    elif given.no_java:
+        run.document["java"] = {"reason": "left out by --no-java", "tables": []}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = run.run(chosen, resumed)
     return _show(made, given)

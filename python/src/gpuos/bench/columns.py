@@ -199,7 +199,7 @@ COLUMNS = [
     ),
     Column(
         "reduce-overhead",
-        "torch.compile, reduce-overhead",
+        "compile, reduce-overhead",
         "a unit compiled with CUDA graphs, and called for each; the copy of its result out of the graph's"
         " memory is in the time",
         "compilation and capture",
@@ -207,14 +207,14 @@ COLUMNS = [
     ),
     Column(
         "compile-whole",
-        "torch.compile, one function",
+        "compile, one function",
         f"all units, at most {MOST_COMPILED} of them, compiled as one function; results are new tensors",
         "compilation",
         compiled_whole,
     ),
     Column(
         "fused",
-        "PyTorch's own fused form",
+        "fused, foreach or SDPA",
         "foreach for adds and the chain, scaled_dot_product_attention for each token; results are new"
         " tensors",
         "nothing",

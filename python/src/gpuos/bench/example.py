@@ -150,7 +150,7 @@ COLUMNS = [
     Column("compile", "torch.compile", "a step compiled", "compilation", _compile),
     Column(
         "reduce-overhead",
-        "torch.compile, reduce-overhead",
+        "compile, reduce-overhead",
         "the same with CUDA graphs, results copied out",
         "compilation and capture",
         _reduce_overhead,
@@ -320,8 +320,13 @@ def main(kind):
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda[:N]")
     parser.add_argument("--json", action="store_true", help="print the row as JSON")
     parser.add_argument("--rounds", type=int, default=11, help="11 by default")
+    names = [column.name for column in COLUMNS]
+    parser.add_argument("--columns", default=",".join(names), help="some of " + ",".join(names))
     given = parser.parse_args()
-    context = _Context(options.device(parser, given.device), max(1, given.rounds))
+    chosen = given.columns.split(",")
+    if not set(chosen) <= set(names):
+        parser.error(f"unknown column: columns={given.columns}, expected=some of {','.join(names)}")
+    context = _Context(options.device(parser, given.device), max(1, given.rounds), chosen)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         row = measure_row(kind, context)
@@ -342,10 +347,11 @@ def main(kind):
 
 
 class _Context:
-    excluded = {}
     lateness = ""
 
-    def __init__(self, device, rounds):
+    def __init__(self, device, rounds, chosen):
+        left_out = document.missing("absent", "left out by --columns")
+        self.excluded = {column.name: left_out for column in COLUMNS if column.name not in chosen}
         self.device = device
         self.rounds = rounds
         self.warm_up_s = 0.5

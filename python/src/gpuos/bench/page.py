@@ -24,12 +24,12 @@ p{margin:.4rem 0}.soft{color:var(--soft)}small,.small{font-size:.85rem}
 table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums;min-width:100%}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--rule);text-align:right;vertical-align:top}
 th{font-weight:600;vertical-align:bottom}th:first-child,td:first-child{text-align:left;position:sticky;left:0;
-background:var(--bg)}td.left,th.left{text-align:left}
+background:var(--bg);min-width:6.5rem}.none{white-space:nowrap}td.left,th.left{text-align:left}
 td .x{display:block;color:var(--soft);font-size:.8rem;white-space:nowrap}td.g{color:var(--gpuos);font-weight:600}
 td .q{white-space:nowrap}.bad{color:var(--bad);font-weight:600}.none{color:var(--soft)}
 .banner{border-left:4px solid var(--bad);background:var(--card);padding:.5rem .8rem;margin:.8rem 0}
 ul{padding-left:1.2rem;margin:.4rem 0}figure{margin:.8rem 0}figcaption{color:var(--soft);font-size:.85rem}
-svg{width:100%;height:auto;max-width:46rem;display:block}
+svg{width:100%;height:auto;max-width:42rem;display:block}
 svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .tick{fill:var(--soft);font-size:11px}
 svg .missing{fill:var(--soft);font-style:italic}.grid{stroke:var(--rule)}.one{stroke:var(--soft)}
 .gpuos{fill:var(--gpuos)}.peer{fill:var(--peer)}.base{fill:var(--base)}.mark{stroke:var(--mark);stroke-dasharray:4 3}

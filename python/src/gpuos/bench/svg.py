@@ -5,8 +5,8 @@ import math
 
 from gpuos.bench import text
 
-WIDTH = 640
-_ROW, _LEFT, _RIGHT, _TOP = 22, 205, 74, 30
+WIDTH = 520
+_ROW, _LEFT, _RIGHT, _TOP = 22, 168, 74, 30
 
 
 def bars(title, entries):
@@ -63,7 +63,7 @@ def lines(title, axis, series, marks):
     points = [point for _, _, of in series for point in of]
     if not points:
         return ""
-    left, right, top, bottom, height = 56, 16, 16, 46, 340
+    left, right, top, bottom, height = 56, 16, 16, 46, 320
     xs = [x for x, _ in points]
     x_low, x_high = min(xs), max(xs) if max(xs) > min(xs) else min(xs) * 10
     low = min(0.5, *(y for _, y in points)) / 1.2
