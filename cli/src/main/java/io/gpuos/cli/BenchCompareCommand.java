@@ -7,7 +7,6 @@ import io.gpuos.cli.text.Table;
 import io.gpuos.cli.text.Units;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -55,7 +54,7 @@ final class BenchCompareCommand implements Callable<Integer> {
       if (all || cell.verdict() != Verdict.SAME) {
         table.row(
             cell.name(),
-            cell.verdict().name().toLowerCase(Locale.ROOT),
+            cell.verdict().word(),
             number(cell.before()),
             number(cell.after()),
             number(cell.factor()),
@@ -64,13 +63,7 @@ final class BenchCompareCommand implements Callable<Integer> {
     }
     table.print(out);
     out.println();
-    comparison
-        .counts()
-        .forEach(
-            (verdict, count) ->
-                out.println(
-                    String.format(
-                        Locale.ROOT, "%s: %d", verdict.name().toLowerCase(Locale.ROOT), count)));
+    comparison.counts().forEach((verdict, count) -> out.println(verdict + ": " + count));
   }
 
   private static String number(double value) {

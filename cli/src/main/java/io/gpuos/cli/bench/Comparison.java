@@ -7,9 +7,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 
@@ -21,7 +21,7 @@ import java.util.Objects;
  * @param before file of the first document
  * @param after file of the second
  * @param sameDevice whether both say they ran on the same kind of device
- * @param counts cells by verdict
+ * @param counts number of cells by {@link Verdict#word}
  * @param cells in the order of the first document, then what only the second has
  */
 public record Comparison(
@@ -30,7 +30,7 @@ public record Comparison(
     String deviceBefore,
     String deviceAfter,
     boolean sameDevice,
-    Map<Verdict, Integer> counts,
+    Map<String, Integer> counts,
     List<Compared> cells) {
 
   /** What became of a cell. */
@@ -46,7 +46,12 @@ public record Comparison(
     /** Measured before; now neither measured nor failed. */
     GONE,
     /** Measured only now. */
-    NEW
+    NEW;
+
+    /** As it is printed. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /**
@@ -87,9 +92,10 @@ public record Comparison(
             cells.add(new Compared(name, Verdict.NEW, Double.NaN, cell.median, Double.NaN, null));
           }
         });
-    Map<Verdict, Integer> counts = new EnumMap<>(Verdict.class);
+    Map<String, Integer> counts = new LinkedHashMap<>();
     for (Verdict verdict : Verdict.values()) {
-      counts.put(verdict, (int) cells.stream().filter(cell -> cell.verdict() == verdict).count());
+      counts.put(
+          verdict.word(), (int) cells.stream().filter(cell -> cell.verdict() == verdict).count());
     }
     return new Comparison(
         before.toString(),
@@ -103,7 +109,7 @@ public record Comparison(
 
   /** Whether something got slower by more than the noise, or does not work any more. */
   public boolean isWorse() {
-    return counts.get(Verdict.SLOWER) + counts.get(Verdict.BROKEN) > 0;
+    return counts.get(Verdict.SLOWER.word()) + counts.get(Verdict.BROKEN.word()) > 0;
   }
 
   private static void compare(String name, Cell old, Cell now, List<Compared> cells) {

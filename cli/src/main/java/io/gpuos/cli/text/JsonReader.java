@@ -158,13 +158,10 @@ public final class JsonReader {
 
   private void require(boolean holds, String expected) {
     if (!holds) {
-      String found = text.substring(Math.min(next, text.length()));
+      String rest = text.substring(Math.min(next, text.length()));
+      String found = Messages.line(rest.substring(0, Math.min(SHOWN, rest.length())));
       throw new IllegalArgumentException(
-          "not JSON: at=%d, found=%s, expected=%s"
-              .formatted(
-                  next,
-                  Messages.line(found.substring(0, Math.min(SHOWN, found.length()))),
-                  expected));
+          "not JSON: at=" + next + ", found=" + found + ", expected=" + expected);
     }
   }
 }
