@@ -62,8 +62,8 @@ def _is_view(schema):
 
 def _never(function):
     name = function._schema.name
-    if not name.startswith("aten::"):
-        return "not an operator of ATen"
+    if not name.startswith(("aten::", "gpuos::")):
+        return "not an operator of ATen, nor one that was injected"
     if name in _READS_HOST or torch.Tag.data_dependent_output in function.tags:
         return "a value is read on the host"
     if torch.Tag.dynamic_output_shape in function.tags:
