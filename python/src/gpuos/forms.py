@@ -97,8 +97,10 @@ class Signature:
         for value in values:
             kind = type(value)
             if kind in _TENSORS:
-                if value.layout is not torch.strided or value.is_nested or value.is_neg():
+                if value.layout is not torch.strided or value.is_nested:
                     raise Refused("a tensor that is not strided")
+                if value.is_neg() or value._is_zerotensor():
+                    raise Refused("a tensor whose memory does not hold its values")
                 key += (value.dtype, value.device, value.size(), value.stride())
                 self.tensors.append(value)
             elif kind is float:
