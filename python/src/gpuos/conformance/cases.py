@@ -127,6 +127,6 @@ def _gradient(op, sample, spec, given, seed):
         given = leaves[count:]
         found, wanted = outputs(given)
         grads = torch.autograd.grad(wanted, [given[k] for k in sources], leaves[:count], allow_unused=True)
-        return [value.detach() for value in found], grads
+        return [_own(value, leaves).detach() for value in found], grads
 
     return Case("gradient", _apart(call), [*grads, *given])

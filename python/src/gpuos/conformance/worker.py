@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from gpuos.conformance import check, database
 from gpuos.conformance.cases import Skipped, case
+from gpuos.conformance.memory import is_plain
 
 # Distinct reasons and errors that are kept of an operator.
 _MOST = 8
@@ -55,6 +56,8 @@ def _pairs(op, task, dtype, gradients):
 
 
 def _find(op, variant, sample, other, seed):
+    if not is_plain(tree_leaves((sample.input, sample.args, sample.kwargs))):
+        return check.Finding(check.SKIPPED, ["a tensor that is not strided memory of real numbers"])
     try:
         mine = case(op, variant, sample, seed)
         redrawn = case(op, variant, other, seed + 1).leaves if other is not None else None

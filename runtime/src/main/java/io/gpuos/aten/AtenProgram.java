@@ -117,6 +117,7 @@ public final class AtenProgram {
     for (AtenCall call : graph.calls()) {
       try {
         steps.get(call).forEach(this::record);
+        storages.keySet().removeIf(number -> number <= AtenTensor.FIRST_SCRATCH);
       } catch (GpuosException failure) {
         throw new InvalidInputException(
             "call cannot be recorded: call=%s, reason=%s, expected=a call of AtenTable"
@@ -130,6 +131,11 @@ public final class AtenProgram {
   }
 
   private void record(Step step) {
+    step.scratch()
+        .forEach(
+            (number, layout) ->
+                storages.computeIfAbsent(
+                    number, _ -> scope.empty(layout.dtype(), layout.elements())));
     if (step.targets().stream().allMatch(target -> target.layout().isZeroSize())) {
       return;
     }
