@@ -10,11 +10,8 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent
 OPERATORS = (
-    "add sub mul div pow relu sigmoid exp where clamp nn.functional.gelu sum mean amax var softmax"
-    " log_softmax.with_dtype matmul bmm addmm nn.functional.linear nn.functional.layer_norm cat stack"
-    " transpose expand narrow index_select gather scatter_add index_put cumsum sort tril flip roll"
-    " nn.functional.embedding nn.functional.mse_loss nn.functional.nll_loss squeeze.multiple"
-    " unsqueeze_copy cummax logcumsumexp searchsorted nn.functional.group_norm cauchy sgn"
+    "add relu where sum var softmax matmul nn.functional.layer_norm cat expand gather scatter_add"
+    " index_put cumsum sort tril nn.functional.nll_loss nn.functional.group_norm cauchy sgn"
 ).split()
 
 
@@ -30,7 +27,7 @@ def run(arguments, tmp_path):
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     patterns = [word for name in OPERATORS for word in ("--op", name)]
-    arguments = ["--dtype", "float32", "--samples", "3", "--jobs", "2", *patterns]
+    arguments = ["--dtype", "float32", "--samples", "2", "--jobs", "2", *patterns]
     return run(arguments, tmp_path_factory.mktemp("conformance"))
 
 
