@@ -38,7 +38,7 @@ def test_nothing_is_wrong(sample):
     assert len(document["operators"]) == len(OPERATORS)
 
 
-@pytest.mark.parametrize("name", ["add", "matmul", "softmax", "cat", "expand", "gather", "sort"])
+@pytest.mark.parametrize("name", ["add", "matmul", "sum", "cat", "expand", "scatter_add", "sort"])
 def test_is_native(sample, name):
     finding = sample[1]["operators"][f"{name} float32"]
     assert finding["verdict"] == "native", finding
@@ -66,8 +66,9 @@ def test_finds_what_is_wrong():
     for wrong in (torch.sin(x) + 1e-3, torch.sin(x)[:3], torch.sin(x).double()):
         with pytest.raises(AssertionError):
             judge.compare(wrong, torch.sin(x), [x])
+    judge = Judge(Op, Case("function", torch.sin, [x + 1]), [x], 1, False)
     with pytest.raises(AssertionError):
-        judge.compare(torch.sin(x), torch.sin(x), [x + 1])
+        judge.compare(torch.sin(x), torch.sin(x), [x])
 
 
 def test_a_lost_worker_is_a_line_of_the_report(monkeypatch):
