@@ -2,6 +2,7 @@ package io.gpuos;
 
 import io.gpuos.abi.NodeRecord;
 import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.NodeTime;
 import io.gpuos.error.InvalidInputException;
 import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.queue.Access;
@@ -23,6 +24,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeSet;
@@ -36,7 +38,7 @@ import java.util.function.Function;
 final class ProgramCode {
 
   private static final int NO_BASE = 0;
-  private static final int SLAB_BASE = 1;
+  static final int SLAB_BASE = 1;
 
   /** One kernel of the program, with the bases of its operands. */
   private record Unit(int node, Invocation invocation, int[] bases, long nanos) {}
@@ -188,10 +190,15 @@ final class ProgramCode {
   }
 
   /** Fills fresh memory once nobody uses any more what it was before. */
-  private static void write(ComputeDevice device, Storage storage, MemorySegment content) {
+  static void write(ComputeDevice device, Storage storage, MemorySegment content) {
+    awaitTasks(device, storage);
+    device.upload(storage.block().address(), content, content.byteSize());
+  }
+
+  /** Waits until no task uses the memory. */
+  static void awaitTasks(ComputeDevice device, Storage storage) {
     device.ring().awaitAccess(whole(storage), true, System.nanoTime() + Long.MAX_VALUE / 2);
     device.completions().throwIfFailed();
-    device.upload(storage.block().address(), content, content.byteSize());
   }
 
   static Access whole(Storage storage) {
@@ -251,6 +258,52 @@ final class ProgramCode {
       storage.release();
       throw failure;
     }
+  }
+
+  /** Addresses that a replay brings, those of number 0 and of the slab included. */
+  int bases() {
+    return bases;
+  }
+
+  /** Number of the base of a buffer; 0 if no node uses it. */
+  int base(int buffer) {
+    return baseOf[buffer];
+  }
+
+  /** The nodes of a replay that ran at {@code times}; those of other programs are left out. */
+  ProgramTrace trace(List<NodeTime> times) {
+    List<ProgramTrace.Node> nodes = new ArrayList<>();
+    double start = times.stream().mapToDouble(NodeTime::beginNanos).min().orElse(0);
+    long begin = image.block().address();
+    List<long[]> all = tasks();
+    for (NodeTime time : times) {
+      long number = (time.node() - begin) / NodeRecord.BYTES;
+      if (time.node() >= begin && number < all.size()) {
+        int operation = (int) all.get((int) number)[0];
+        nodes.add(
+            new ProgramTrace.Node(
+                operation,
+                Explanation.expressions(plan.nodes().get(operation)),
+                (int) all.get((int) number)[1],
+                time.worker(),
+                time.beginNanos() - start,
+                time.endNanos() - start));
+      }
+    }
+    nodes.sort(Comparator.comparingDouble(ProgramTrace.Node::beginNanos));
+    double end = nodes.stream().mapToDouble(ProgramTrace.Node::endNanos).max().orElse(0);
+    return new ProgramTrace(nodes, end);
+  }
+
+  /** Operation and segment of each node, in the order of memory. */
+  private List<long[]> tasks() {
+    List<long[]> tasks = new ArrayList<>();
+    for (int s = 0; s < placement.size(); s++) {
+      for (Segment.Task task : placement.get(s).tasks()) {
+        tasks.add(new long[] {units.get(task.work()).node(), s});
+      }
+    }
+    return tasks;
   }
 
   /** The segments in words. */

@@ -106,6 +106,20 @@ public interface ComputeDevice extends AutoCloseable {
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);
 
+  /** Replays of programs on streams of others; empty where there are no streams. */
+  default Optional<StreamReplays> streams() {
+    return Optional.empty();
+  }
+
+  /**
+   * Runs {@code replay}, which replays programs and waits for them, and tells when their nodes ran,
+   * and those of other programs meanwhile. For devices without {@link #streams}; one call at a
+   * time.
+   */
+  default List<NodeTime> traced(Runnable replay) {
+    throw new UnsupportedOperationException("expected=a device without streams");
+  }
+
   /** What tasks cost here, for placing those of a program. */
   CostModel costs();
 
