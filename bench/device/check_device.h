@@ -17,6 +17,7 @@ static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsig
       ((unsigned*)scratch)[i] = 0xdeadbeefu;  // an operator must not count on what it finds
     }
     __syncthreads();
+    GPUOS_CALLED
     kernel(&task, space, scratch, 0);
     __syncthreads();
   }
@@ -34,7 +35,7 @@ static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsig
     unsigned long long program;                                                               \
     __device__ void operator()(const gpuos_task* task, const gpuos_space* space,              \
                                char* scratch, unsigned long long) const {                     \
-      gpuos_op_interpret(task, space, scratch, program);                                      \
+      GPUOS_CALLED gpuos_op_interpret(task, space, scratch, program);                                      \
     }                                                                                         \
   };                                                                                          \
   static __global__ void check_interpreter(unsigned long long program, const gpuos_task* tiles, \

@@ -22,6 +22,12 @@ using local_address = unsigned long long;
 template <class T> GPUOS_INLINE local_address to_local(T* own) { return (local_address)own; }
 template <class T> GPUOS_INLINE T* from_local(local_address at) { return (T*)at; }
 
+GPUOS_INLINE bool is_shared(const void* at) { return !host_owns((address)at, 1); }
+template <class T> GPUOS_INLINE T* in_shared(T* at) {
+  host_check(is_shared(at), "not shared memory");
+  return at;
+}
+
 template <int BYTES> struct Memory {
   GPUOS_INLINE void load(address at, unsigned* w) {
     host_check(at % BYTES == 0, "misaligned load");

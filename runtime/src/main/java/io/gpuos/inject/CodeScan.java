@@ -14,8 +14,11 @@ final class CodeScan {
   private static final int DISTANCE_BITS = 48;
   private static final int REGION_DISTANCE_BITS = 30;
 
-  /** The register that holds the return address, by the calling convention. */
-  private static final int RETURN_REGISTER = 20;
+  /** The register that holds the return address of an operator: see {@code GPUOS_CALLED}. */
+  private static final int RETURN_OF_ENTRY = 16;
+
+  /** That of the functions it calls, by the usual calling convention. */
+  private static final int RETURN_OF_OTHERS = 20;
 
   private static final int RETURN_IS_ABSOLUTE = 85;
   private static final int NO_REGISTER = 0xff;
@@ -24,16 +27,19 @@ final class CodeScan {
   private final Architecture architecture;
   private final Section code;
   private final BitSet calls;
+  private final int returnRegister;
 
   /**
    * Scans {@code code}.
    *
    * @param calls offsets of the instructions whose call target a relocation fills in
+   * @param isEntry whether the resident kernel calls it, and not another function of the operator
    */
-  CodeScan(Architecture architecture, Section code, BitSet calls) {
+  CodeScan(Architecture architecture, Section code, BitSet calls, boolean isEntry) {
     this.architecture = architecture;
     this.code = code;
     this.calls = calls;
+    this.returnRegister = isEntry ? RETURN_OF_ENTRY : RETURN_OF_OTHERS;
   }
 
   void check() {
@@ -99,7 +105,7 @@ final class CodeScan {
 
   private void checkReturn(int at, Instruction instruction) {
     boolean toCaller =
-        instruction.bits(24, 8) == RETURN_REGISTER
+        instruction.bits(24, 8) == returnRegister
             && instruction.bit(RETURN_IS_ABSOLUTE)
             && instruction.bits(16, 8) == 0
             && instruction.bits(32, 49) == 0;

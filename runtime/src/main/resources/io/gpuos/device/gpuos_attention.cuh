@@ -248,7 +248,9 @@ GPUOS_INLINE void attend(const Block<Body, FACTORS>& block, unsigned long long f
 
 // Called by all threads of a block.
 template <class Body>
-GPUOS_INLINE void attention(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void attention(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
   const gpuos_space* space = stage<Kinds>(global, scratch);
   const Words<Kinds> words(task);

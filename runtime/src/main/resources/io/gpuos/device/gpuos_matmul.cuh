@@ -470,7 +470,9 @@ GPUOS_INLINE void multiply(const Block<Body>& block, bool few_rows, bool few_col
 
 // Called by all threads of a block.
 template <class Body>
-GPUOS_INLINE void matmul(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void matmul(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
   const gpuos_space* space = stage<Kinds>(global, scratch);
   const Words<Kinds> words(task);

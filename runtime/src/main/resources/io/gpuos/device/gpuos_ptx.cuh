@@ -53,6 +53,14 @@ template <class T> GPUOS_INLINE T* from_local(local_address at) {
   return (T*)__cvta_local_to_generic(at);
 }
 
+// Whether a pointer is to shared memory, and a pointer that is known to be: with instructions for
+// shared memory, which are faster than those that have to look where an address lies.
+GPUOS_INLINE bool is_shared(const void* at) { return __isShared(at); }
+template <class T> GPUOS_INLINE T* in_shared(T* at) {
+  __builtin_assume(__isShared(at));
+  return at;
+}
+
 // Memory, in pieces of 1 to 16 bytes, each aligned to its size, moved through the words w.
 //
 // Assembly because the addresses come as integers and a plain dereference would go through the

@@ -496,7 +496,9 @@ GPUOS_INLINE void fold_rows(typename Body::reducer::State& state,
 
 // Called by all threads of a block.
 template <class Body>
-GPUOS_INLINE void reduce(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void reduce(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
   using Reducer = typename Body::reducer;
   constexpr int V = 16 / Kinds::widest(false);

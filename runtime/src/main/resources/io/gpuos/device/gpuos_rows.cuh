@@ -159,7 +159,7 @@ template <class T> GPUOS_INLINE T share(T result, const Teams& teams, char* scra
 
 // All rows of a tile, in groups of V.
 template <class Body, int V>
-GPUOS_OUTLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* space,
+GPUOS_INLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* space,
                                   unsigned packed, char* scratch) {
   using Elements = typename Body::elements;
   using Kinds = typename Elements::operands;
@@ -272,7 +272,9 @@ GPUOS_OUTLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* spa
 
 // The operator: called by all threads of the block.
 template <class Body>
-GPUOS_INLINE void rows(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void rows(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::elements::operands;
   constexpr int WIDEST = 16 / Kinds::widest(true);
   constexpr int V = WIDEST > 8 ? 8 : WIDEST;

@@ -24,6 +24,7 @@ final class LinkedByNvidia {
   /** A kernel that calls the operator, from another file: a linker drops what no kernel reaches. */
   private static final String CALLER =
       """
+      _Pragma("nv_abi preserve_n_data(2)")
       extern "C" __device__ void gpuos_op(const void* task, const void* space, char* scratch);
       extern "C" __global__ void gpuos_caller(const void* task, const void* space, char* scratch) {
         gpuos_op(task, space, scratch);
