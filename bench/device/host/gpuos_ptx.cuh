@@ -4,6 +4,7 @@
 
 #define GPUOS_INLINE static inline
 #define GPUOS_OUTLINE static
+#define GPUOS_APART
 #define GPUOS_CONSTEXPR static constexpr
 
 namespace gpuos {
@@ -14,6 +15,8 @@ GPUOS_INLINE unsigned half_bits(float x) {
 GPUOS_INLINE float half_value(unsigned bits) { return (float)half_real(bits & 0xffff, 10, 15, 5); }
 GPUOS_INLINE unsigned bfloat_bits(float x) { return round_float(__float_as_uint(x), 7, 127, 8); }
 GPUOS_INLINE float about_reciprocal(float x) { return 1 / x * (1 - 0x1p-22f); }
+
+GPUOS_INLINE void forget() {}
 
 using address = unsigned long long;
 

@@ -4,6 +4,7 @@ import io.gpuos.inject.Cubin.Section;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Looks at every instruction of a function and refuses those that would leave the operator, end the
@@ -15,10 +16,10 @@ final class CodeScan {
   private static final int REGION_DISTANCE_BITS = 30;
 
   /** The register that holds the return address of an operator: see {@code GPUOS_CALLED}. */
-  private static final int RETURN_OF_ENTRY = 16;
+  private static final Set<Integer> RETURN_OF_ENTRY = Set.of(16);
 
-  /** That of the functions it calls, by the usual calling convention. */
-  private static final int RETURN_OF_OTHERS = 20;
+  /** That of the functions it calls, by the usual convention, and see {@code GPUOS_APART}. */
+  private static final Set<Integer> RETURN_OF_OTHERS = Set.of(20, 18);
 
   private static final int RETURN_IS_ABSOLUTE = 85;
   private static final int NO_REGISTER = 0xff;
@@ -27,7 +28,7 @@ final class CodeScan {
   private final Architecture architecture;
   private final Section code;
   private final BitSet calls;
-  private final int returnRegister;
+  private final Set<Integer> returnRegisters;
 
   /**
    * Scans {@code code}.
@@ -39,7 +40,7 @@ final class CodeScan {
     this.architecture = architecture;
     this.code = code;
     this.calls = calls;
-    this.returnRegister = isEntry ? RETURN_OF_ENTRY : RETURN_OF_OTHERS;
+    this.returnRegisters = isEntry ? RETURN_OF_ENTRY : RETURN_OF_OTHERS;
   }
 
   void check() {
@@ -105,7 +106,7 @@ final class CodeScan {
 
   private void checkReturn(int at, Instruction instruction) {
     boolean toCaller =
-        instruction.bits(24, 8) == returnRegister
+        returnRegisters.contains((int) instruction.bits(24, 8))
             && instruction.bit(RETURN_IS_ABSOLUTE)
             && instruction.bits(16, 8) == 0
             && instruction.bits(32, 49) == 0;

@@ -65,7 +65,7 @@ template <class Body> struct Query {
     return Tag::decode(lanes.bits(0));
   }
 
-  // The score of key from + lane / 4; minus infinity where there is none.
+  // The score of key from + reversed<KEYS>(lane); minus infinity where there is none.
   __device__ __forceinline__ float score(unsigned long long from) const {
     const unsigned lane = threadIdx.x % 32;
     const address key_step = step<1>(kept), element = step<1>(kept + 1);
@@ -81,7 +81,7 @@ template <class Body> struct Query {
       }
     }
     const float product = add_lanes<KEYS>(sums) * Body::scale();
-    const unsigned long long mine = from + lane / (32 / KEYS);
+    const unsigned long long mine = from + reversed<KEYS>(lane);
     return mine < keys ? masked(product, mine) : float_of(0xff800000u);
   }
 
@@ -92,7 +92,7 @@ template <class Body> struct Query {
     // A NaN is not the largest: it reaches the sum by its weight.
     float most = is_nan(score) ? float_of(0xff800000u) : score;
 #pragma unroll
-    for (int mask = 16; mask >= 32 / (int)KEYS; mask /= 2) {
+    for (int mask = KEYS / 2; mask > 0; mask /= 2) {
       most = larger(most, __shfl_xor_sync(0xffffffffu, most, mask));
     }
     most = larger(most, state.most);
@@ -101,7 +101,7 @@ template <class Body> struct Query {
     const float weight = exp(score - shift);
     float sum = weight;
 #pragma unroll
-    for (int mask = 16; mask >= 32 / (int)KEYS; mask /= 2) {
+    for (int mask = KEYS / 2; mask > 0; mask /= 2) {
       sum = sum + __shfl_xor_sync(0xffffffffu, sum, mask);
     }
     state.most = most;
@@ -113,7 +113,7 @@ template <class Body> struct Query {
     const address row_step = step<2>(kept), column_step = step<2>(kept - 1);
 #pragma unroll 4
     for (unsigned i = 0; i < KEYS; i++) {
-      const float w = __shfl_sync(0xffffffffu, weight, (int)(i * (32 / KEYS)));
+      const float w = __shfl_sync(0xffffffffu, weight, (int)reversed<KEYS>(i));
       if (from + i < keys) {
         const address row = value + (from + i) * row_step;
 #pragma unroll

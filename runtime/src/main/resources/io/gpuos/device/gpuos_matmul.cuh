@@ -14,11 +14,14 @@
 // every run and however the blocks are shared out:
 //
 //   tiles      panels of both factors go through scratch memory; a thread has 4 results
-//   dots       up to 4 rows or columns: a warp takes lines whose elements lie side by side, four of
-//              them for a single row, its lanes share the depth, and shuffles add up
-//   sums       up to 4 rows or columns: a lane takes a line, neighbouring lines lying side by side,
-//              the warps share the depth, and scratch memory adds up
+//   dots       up to 4 rows or columns: a team of lanes takes lines whose elements lie side by side,
+//              four of them for a single row, shares the depth, and adds up by shuffles
+//   sums       up to 4 rows or columns: a lane takes neighbouring lines that lie side by side, all
+//              warps share the depth, and shuffles and scratch memory add up
 //   cells      rows or columns that both factors have, such as batches: a thread a result
+//
+// With few rows or columns, neighbouring blocks of a task are computed as one. What is computed of
+// the product needs inputs of its own: they are asked for before the sums begin.
 //
 // A block has 256 threads. Floating sums are fused multiply-adds, of halves in float.
 #pragma once
@@ -130,9 +133,8 @@ template <class Body, int FACTORS = 2> struct Block {
     return (address)space->stride[K][kept] * Tag::bytes;
   }
 
-  // Computes and writes the result at a row and column from the sum of products there.
-  __device__ __forceinline__ void finish(unsigned row, unsigned column, Sum sum) const {
-    Group<Body, 1> group;
+  // Loads what the result at a row and column needs beside the product.
+  __device__ __forceinline__ void ask(Group<Body, 1>& group, unsigned row, unsigned column) const {
     group.slots.template each<0>([&](auto kind, auto index, auto& slot) {
       constexpr int K = decltype(index)::value;
       using Kind = decltype(kind);
@@ -148,9 +150,22 @@ template <class Body, int FACTORS = 2> struct Block {
         slot.value = ScalarWord<typename Kind::tag>::decode(site.words->of[K]);
       }
     });
+  }
+
+  // Computes and writes the result at a row and column from the sum of products there, and what was
+  // asked for.
+  __device__ __forceinline__ void finish(Group<Body, 1>& group, unsigned row, unsigned column,
+                                         Sum sum) const {
     Body::apply(Cell<Body>{group, Sums<Tag>::finish(sum)});
     auto& result = slot_of<OUT>(group.slots);
     Memory<Kinds::template kind<OUT>::tag::bytes>::store(place<OUT>(row, column), result.lanes.w);
+  }
+
+  // Both at once.
+  __device__ __forceinline__ void finish(unsigned row, unsigned column, Sum sum) const {
+    Group<Body, 1> group;
+    ask(group, row, column);
+    finish(group, row, column, sum);
   }
 
  private:
@@ -168,29 +183,51 @@ template <class Sum> GPUOS_CONSTEXPR unsigned shares() {
 }
 constexpr unsigned PADDED = BLOCK_LINES + 4;  // keeps groups of 4 together, and banks apart
 
-// Panel of a factor in scratch, panel[k][line]. A thread carries its share in registers meanwhile.
+// Panels that are on their way at a time, by registers.
+template <class Sum> GPUOS_CONSTEXPR int panels_ahead() { return 2; }
+
+// Panel of a factor in scratch, panel[k][line]. A thread carries its share of the next ones in
+// registers meanwhile.
 template <class Tag> struct Panel {
   using Sum = typename Sums<Tag>::type;
+  static constexpr unsigned SHARES = shares<Sum>();
   Sum* panel;
-  Lines<Tag> lines;
-  bool along;  // neighbouring threads take neighbouring elements of a line
-  Sum share[shares<Sum>()];
+  bool along;             // neighbouring threads take neighbouring elements of a line
+  address at[SHARES];     // of this thread's elements in the panel to fetch next
+  address next;           // bytes from a panel to the next
+  unsigned there;         // bit i: element i has a line
+  Sum share[panels_ahead<Sum>()][SHARES];
 
-  __device__ __forceinline__ void fetch(unsigned long long from, unsigned long long depth) {
+  __device__ __forceinline__ Panel(Sum* scratch, const Lines<Tag>& lines)
+      : panel(scratch), along(lines.side_by_side()), next(panel_depth<Sum>() * lines.inner), there(0) {
 #pragma unroll
-    for (unsigned i = 0; i < shares<Sum>(); i++) {
+    for (unsigned i = 0; i < SHARES; i++) {
       const unsigned index = threadIdx.x + i * 256;
-      const unsigned line = line_of(index);
-      const unsigned long long k = from + step_of(index);
-      share[i] = line < lines.count && k < depth ? lines.read(line, k) : Sum(0);
+      at[i] = lines.at + line_of(index) * lines.line + step_of(index) * lines.inner;
+      there |= line_of(index) < lines.count ? 1u << i : 0;
     }
   }
-  __device__ __forceinline__ void put() const {
+
+  // `left`: elements of a line from this panel on.
+  __device__ __forceinline__ void fetch(int slot, unsigned long long left) {
 #pragma unroll
-    for (unsigned i = 0; i < shares<Sum>(); i++) {
+    for (unsigned i = 0; i < SHARES; i++) {
+      const bool inside = (there >> i & 1) != 0 && step_of(threadIdx.x + i * 256) < left;
+      Lanes<Tag, 1> lanes;
+      lanes.clear();
+      if (inside) {
+        Memory<Tag::bytes>::load(at[i], lanes.w);
+      }
+      share[slot][i] = inside ? (Sum)Tag::decode(lanes.bits(0)) : Sum(0);
+      at[i] += next;
+    }
+  }
+  __device__ __forceinline__ void put(int slot) const {
+#pragma unroll
+    for (unsigned i = 0; i < SHARES; i++) {
       const unsigned index = threadIdx.x + i * 256;
       if (index < panel_depth<Sum>() * BLOCK_LINES) {
-        panel[step_of(index) * PADDED + line_of(index)] = share[i];
+        panel[step_of(index) * PADDED + line_of(index)] = share[slot][i];
       }
     }
   }
@@ -215,60 +252,102 @@ GPUOS_INLINE void tiles(const Block<Body>& block, const Lines<typename Block<Bod
   using Tag = typename Block<Body>::Tag;
   using Sum = typename Sums<Tag>::type;
   constexpr unsigned DEPTH = panel_depth<Sum>();
+  constexpr int AHEAD = panels_ahead<Sum>();
   static_assert(2 * DEPTH * PADDED * sizeof(Sum) <= GPUOS_SCRATCH_BYTES - SPACE_BYTES, "scratch");
   Sum* panels = (Sum*)scratch;
-  Panel<Tag> left{panels, by_row, by_row.side_by_side(), {}};
-  Panel<Tag> right{panels + DEPTH * PADDED, by_column, by_column.side_by_side(), {}};
+  Panel<Tag> left(panels, by_row);
+  Panel<Tag> right(panels + DEPTH * PADDED, by_column);
   const unsigned row = threadIdx.x / 32 * 4;
   const unsigned column = threadIdx.x % 32;
+  const unsigned long long depth = block.depth;
   Sum sums[4] = {};
-  left.fetch(0, block.depth);
-  right.fetch(0, block.depth);
-#pragma unroll 1
-  for (unsigned long long k = 0; k < block.depth; k += DEPTH) {
-    left.put();
-    right.put();
-    __syncthreads();
-    if (k + DEPTH < block.depth) {  // the next panels are on their way during these
-      left.fetch(k + DEPTH, block.depth);
-      right.fetch(k + DEPTH, block.depth);
-    }
-#pragma unroll 4
-    for (unsigned step = 0; step < DEPTH; step++) {
-      const Four<Sum> a = *(const Four<Sum>*)(left.panel + step * PADDED + row);
-      const Sum b = right.panel[step * PADDED + column];
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        sums[i] = multiply_add(a.of[i], b, sums[i]);
+  for (int slot = 0; slot < AHEAD; slot++) {
+    if (slot * DEPTH < depth) {
+      left.fetch(slot, depth - slot * DEPTH);
+      right.fetch(slot, depth - slot * DEPTH);
+    }
+  }
+#pragma unroll 1
+  for (unsigned long long from = 0; from < depth; from += AHEAD * DEPTH) {
+#pragma unroll
+    for (int slot = 0; slot < AHEAD; slot++) {
+      const unsigned long long k = from + slot * DEPTH;
+      if (k < depth) {
+        left.put(slot);
+        right.put(slot);
+        __syncthreads();
+        if (k + AHEAD * DEPTH < depth) {  // on their way during these and the next
+          left.fetch(slot, depth - k - AHEAD * DEPTH);
+          right.fetch(slot, depth - k - AHEAD * DEPTH);
+        }
+        if (row < block.rows) {
+#pragma unroll 4
+          for (unsigned step = 0; step < DEPTH; step++) {
+            const Four<Sum> a = *(const Four<Sum>*)(left.panel + step * PADDED + row);
+            const Sum b = right.panel[step * PADDED + column];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+              sums[i] = multiply_add(a.of[i], b, sums[i]);
+            }
+          }
+        }
+        __syncthreads();  // before the panels are written again
       }
     }
-    __syncthreads();  // before the panels are written again
+  }
+  Group<Body, 1> groups[4];
+#pragma unroll
+  for (unsigned i = 0; i < 4; i++) {
+    if (row + i < block.rows && column < block.columns) {
+      block.ask(groups[i], row + i, column);
+    }
   }
 #pragma unroll
   for (unsigned i = 0; i < 4; i++) {
     if (row + i < block.rows && column < block.columns) {
-      block.finish(row + i, column, sums[i]);
+      block.finish(groups[i], row + i, column, sums[i]);
     }
   }
 }
 
-// ---- Few rows or columns: `wide` has up to 32 lines, `thin` up to THIN.
+// ---- Few rows or columns: `thin` has up to THIN lines, `wide` any number.
 
-// Line x of the thin factor crosses line y of the wide one in this cell.
-template <class Body>
-GPUOS_INLINE void finish(const Block<Body>& block, bool thin_rows, unsigned x, unsigned y,
-                         typename Block<Body>::Sum sum) {
-  block.finish(thin_rows ? x : y, thin_rows ? y : x, sum);
-}
+// The factors of such a block, and the place where their lines cross.
+template <class Body> struct ThinBlock {
+  using Tag = typename Block<Body>::Tag;
+  using Sum = typename Sums<Tag>::type;
+  const Block<Body>& block;
+  Lines<Tag> thin;
+  Lines<Tag> wide;
+  bool thin_rows;          // whether the thin factor has the rows
+  unsigned long long all;  // lines of the wide factor in the whole grid
+  bool runs;               // whether all lines of the grid have runs, see has_runs()
 
-// Adds up N values over the lanes of a warp, N a power of 2: lane i has the sum of value
-// i / (32 / N). Halving the values from step to step takes fewer shuffles than a sum of each.
-template <int N, int MASK = 16, class Sum> GPUOS_INLINE Sum add_lanes(Sum* values) {
-  if constexpr (MASK == 0) {
-    return values[0];
-  } else if constexpr (N == 1) {
-    values[0] = values[0] + __shfl_xor_sync(0xffffffffu, values[0], MASK);
-    return add_lanes<1, MASK / 2>(values);
+  // For the result of line x of the thin factor and line y of the wide one.
+  __device__ __forceinline__ void ask(Group<Body, 1>& group, unsigned x, unsigned y) const {
+    block.ask(group, thin_rows ? x : y, thin_rows ? y : x);
+  }
+  __device__ __forceinline__ void finish(Group<Body, 1>& group, unsigned x, unsigned y,
+                                         Sum sum) const {
+    block.finish(group, thin_rows ? x : y, thin_rows ? y : x, sum);
+  }
+};
+
+// Adds up N values, a power of 2, over teams of neighbouring lanes, `members` of them, at least N:
+// lane i has the sum of value reversed<N>(i). Halving the values from step to step takes fewer
+// shuffles than a sum of each.
+template <int N, int MASK = 1, class Sum>
+GPUOS_INLINE Sum add_lanes(Sum* values, unsigned members = 32) {
+  if constexpr (N == 1) {
+    Sum sum = values[0];
+#pragma unroll
+    for (int mask = MASK; mask < 32; mask *= 2) {
+      if (mask < members) {
+        sum = sum + __shfl_xor_sync(0xffffffffu, sum, mask);
+      }
+    }
+    return sum;
   } else {
     const bool upper = (threadIdx.x & MASK) != 0;
 #pragma unroll
@@ -277,18 +356,23 @@ template <int N, int MASK = 16, class Sum> GPUOS_INLINE Sum add_lanes(Sum* value
       const Sum given = upper ? values[i] : values[i + N / 2];
       values[i] = kept + __shfl_xor_sync(0xffffffffu, given, MASK);
     }
-    return add_lanes<N / 2, MASK / 2>(values);
+    return add_lanes<N / 2, MASK * 2>(values, members);
   }
 }
 
-// Elements of a line that lie side by side from k on. `aligned`: one instruction loads them.
-template <int V, class Tag>
-GPUOS_INLINE void load_run(Lanes<Tag, V>& lanes, const Lines<Tag>& lines, unsigned index,
-                           unsigned long long k, bool aligned) {
-  const address at = lines.at + index * lines.line + k * lines.inner;
-  if constexpr (V == 1) {
-    Memory<Tag::bytes>::load(at, lanes.w);
-  } else if (aligned) {
+// The last bits of a lane's number, as many as N has values, in reverse.
+template <int N> GPUOS_INLINE unsigned reversed(unsigned lane) {
+  if constexpr (N == 1) {
+    return 0;
+  } else {
+    return (lane & 1) * (N / 2) + reversed<N / 2>(lane >> 1);
+  }
+}
+
+// V elements that lie side by side. ALIGNED: one instruction loads them.
+template <int V, bool ALIGNED, class Tag>
+GPUOS_INLINE void load_run(Lanes<Tag, V>& lanes, address at) {
+  if constexpr (ALIGNED || V == 1) {
     Memory<Tag::bytes * V>::load(at, lanes.w);
   } else {
     lanes.clear();
@@ -301,7 +385,7 @@ GPUOS_INLINE void load_run(Lanes<Tag, V>& lanes, const Lines<Tag>& lines, unsign
   }
 }
 
-// Lines y to y + WIDE - 1 of the wide factor times up to THINS lines of the thin one, by one warp.
+// Lines y to y + WIDE - 1 of the wide factor times up to THINS lines of the thin one, by one team.
 template <int WIDE, int THINS, class Tag> struct Dots {
   using Sum = typename Sums<Tag>::type;
   const Lines<Tag>& thin;
@@ -309,28 +393,48 @@ template <int WIDE, int THINS, class Tag> struct Dots {
   unsigned y;
   Sum sums[WIDE * THINS];  // line y + i of wide times line x of thin at i * THINS + x
 
-  // Adds the products of V elements of each line.
-  template <int V> __device__ __forceinline__ void add(unsigned long long k, bool aligned) {
-    Lanes<Tag, V> b[WIDE];
+  // Adds the products of U runs of V elements of each line, from element k on and `step` elements
+  // apart, as far as they begin before `end`. All loads are under way before the first is waited for.
+  template <int V, int U, bool ALIGNED>
+  __device__ __forceinline__ void add(unsigned long long k, unsigned step, unsigned long long end) {
+    Lanes<Tag, V> a[U][THINS], b[U][WIDE];
 #pragma unroll
-    for (unsigned i = 0; i < WIDE; i++) {
-      if (y + i < wide.count) {
-        load_run<V>(b[i], wide, y + i, k, aligned);
-      } else {
-        b[i].clear();
+    for (int u = 0; u < U; u++) {
+      const bool there = u == 0 || k + u * step < end;
+      address at = wide.at + y * wide.line + (k + u * step) * wide.inner;
+#pragma unroll
+      for (unsigned i = 0; i < WIDE; i++) {
+        if (there && y + i < wide.count) {
+          load_run<V, ALIGNED>(b[u][i], at);
+        } else {
+          b[u][i].clear();
+        }
+        at += wide.line;
+      }
+      at = thin.at + (k + u * step) * thin.inner;
+#pragma unroll
+      for (unsigned x = 0; x < THINS; x++) {
+        if (there && x < thin.count) {
+          load_run<V, ALIGNED>(a[u][x], at);
+        } else {
+          a[u][x].clear();
+        }
+        at += thin.line;
       }
     }
 #pragma unroll
-    for (unsigned x = 0; x < THINS; x++) {
-      if (x < thin.count) {
-        Lanes<Tag, V> a;
-        load_run<V>(a, thin, x, k, aligned);
+    for (int u = 0; u < U; u++) {
+      if (u == 0 || k + u * step < end) {  // products of zeros would make -0 of no elements a 0
 #pragma unroll
-        for (int v = 0; v < V; v++) {
+        for (unsigned x = 0; x < THINS; x++) {
 #pragma unroll
-          for (unsigned i = 0; i < WIDE; i++) {
-            Sum& sum = sums[i * THINS + x];
-            sum = multiply_add((Sum)Tag::decode(a.bits(v)), (Sum)Tag::decode(b[i].bits(v)), sum);
+          for (int v = 0; v < V; v++) {
+#pragma unroll
+            for (unsigned i = 0; i < WIDE; i++) {
+              Sum& sum = sums[i * THINS + x];
+              sum = multiply_add((Sum)Tag::decode(a[u][x].bits(v)), (Sum)Tag::decode(b[u][i].bits(v)),
+                                 sum);
+            }
           }
         }
       }
@@ -347,71 +451,164 @@ template <class Tag> GPUOS_INLINE bool has_runs(const Lines<Tag>& lines) {
   return lines.inner == Tag::bytes && (lines.count == 1 || lines.line % BYTES == 0);
 }
 
-// A lane takes runs of elements where the strides allow, and whatever is left one by one.
+GPUOS_INLINE unsigned power_at_least(unsigned long long x, unsigned least, unsigned most) {
+  unsigned power = least;
+#pragma unroll 1
+  while (power < x && power < most) {
+    power *= 2;
+  }
+  return power;
+}
+
+// A lane takes runs of elements where the strides allow, and whatever is left one by one. A team has
+// as many lanes as a line has runs, up to a warp, so that short lines are all under way at once.
 template <int WIDE, int THINS, class Body>
-GPUOS_INLINE void dots(const Block<Body>& block, const Lines<typename Block<Body>::Tag>& thin,
-                       const Lines<typename Block<Body>::Tag>& wide, bool thin_rows) {
+GPUOS_INLINE void dots(const ThinBlock<Body>& block) {
   using Tag = typename Block<Body>::Tag;
   constexpr int V = run_length<Tag>();
-  constexpr unsigned SHARE = 32 / (WIDE * THINS);  // lanes that have the same sum in the end
-  const unsigned lane = threadIdx.x % 32;
-  const bool runs = has_runs(thin) && has_runs(wide);
+  constexpr int N = WIDE * THINS;
+  const Lines<Tag>& thin = block.thin;
+  const Lines<Tag>& wide = block.wide;
+  const unsigned long long depth = block.block.depth;
+  const bool runs = block.runs;
   const bool aligned = ((thin.at | wide.at) & (V * Tag::bytes - 1)) == 0;
-  const unsigned long long whole = runs ? block.depth / V * V : 0;
+  const unsigned long long whole = runs ? depth / V * V : 0;
+  const unsigned members = power_at_least(runs ? depth / V : depth, N, 32);
+  const unsigned member = threadIdx.x & (members - 1);
+  const unsigned result = reversed<N>(member);
+  const unsigned x = result % THINS;
 #pragma unroll 1
-  for (unsigned y = threadIdx.x / 32 * WIDE; y < wide.count; y += BLOCK_WARPS * WIDE) {
-    Dots<WIDE, THINS, Tag> dots{thin, wide, y, {}};
+  for (unsigned first = 0; first < wide.count; first += BLOCK_WARPS * 32 / members * WIDE) {
+    Dots<WIDE, THINS, Tag> dots{thin, wide, first + threadIdx.x / members * WIDE, {}};
+    const unsigned y = dots.y + result / THINS;
+    const bool finishes = member < N && x < thin.count && y < wide.count;
+    Group<Body, 1> group;
+    if (finishes) {
+      block.ask(group, x, y);
+    }
+    if (dots.y < wide.count) {
+      if (aligned) {
 #pragma unroll 1
-    for (unsigned long long k = lane * V; k < whole; k += 32 * V) {
-      dots.template add<V>(k, aligned);
+        for (unsigned long long k = member * V; k < whole; k += members * V) {
+          dots.template add<V, 1, true>(k, members * V, whole);
+        }
+      } else {
+#pragma unroll 1
+        for (unsigned long long k = member * V; k < whole; k += members * V) {
+          dots.template add<V, 1, false>(k, members * V, whole);
+        }
+      }
+      constexpr int U = THINS == 1 ? 4 : 2;  // single elements under way for each line
+#pragma unroll 1
+      for (unsigned long long k = whole + member; k < depth; k += U * members) {
+        dots.template add<1, U, true>(k, members, depth);
+      }
     }
-#pragma unroll 2
-    for (unsigned long long k = whole + lane; k < block.depth; k += 32) {
-      dots.template add<1>(k, true);
-    }
-    const typename Block<Body>::Sum sum = add_lanes<WIDE * THINS>(dots.sums);
-    const unsigned x = lane / SHARE % THINS;
-    const unsigned i = y + lane / SHARE / THINS;
-    if (lane % SHARE == 0 && x < thin.count && i < wide.count) {
-      finish(block, thin_rows, x, i, sum);
+    const typename Block<Body>::Sum sum = add_lanes<N>(dots.sums, members);
+    if (finishes) {
+      block.finish(group, x, y, sum);
     }
   }
 }
 
-template <class Body>
-GPUOS_INLINE void sums(const Block<Body>& block, const Lines<typename Block<Body>::Tag>& thin,
-                       const Lines<typename Block<Body>::Tag>& wide, bool thin_rows,
-                       char* scratch) {
+// Lines of the wide factor that a lane of sums() takes where they lie side by side: as many as one
+// instruction loads and whose sums fill 16 bytes.
+template <class Tag> GPUOS_CONSTEXPR int lines_side_by_side() {
+  return 16 / (int)sizeof(typename Sums<Tag>::type);
+}
+
+template <int V, int THINS, class Body>
+GPUOS_INLINE void sums(const ThinBlock<Body>& block, char* scratch) {
+  using Tag = typename Block<Body>::Tag;
   using Sum = typename Block<Body>::Sum;
-  const unsigned y = threadIdx.x % 32;
+  constexpr int U = V == 1 || THINS == 1 ? 4 : 2;  // elements under way for each line, by registers
+  const Lines<Tag>& thin = block.thin;
+  const Lines<Tag>& wide = block.wide;
+  const unsigned long long depth = block.block.depth;
+  const unsigned lanes = power_at_least((block.all + V - 1) / V, 1, 32);
+  const unsigned span = lanes * V;  // lines at a time
+  const unsigned lane = threadIdx.x % 32;
   const unsigned warp = threadIdx.x / 32;
-  Sum parts[THIN] = {};
-  if (y < wide.count) {
-#pragma unroll 4
-    for (unsigned long long k = warp; k < block.depth; k += BLOCK_WARPS) {
-      const Sum b = wide.read(y, k);
+  const unsigned sharers = BLOCK_WARPS * 32 / lanes;  // of the depth
+  Sum* shared = (Sum*)scratch;                        // [warp][line]
+#pragma unroll 1
+  for (unsigned first = 0; first < wide.count; first += span) {
+    const unsigned y = first + lane % lanes * V;
+    const unsigned mine = first + threadIdx.x;  // whose results this thread finishes
+    const bool finishes = threadIdx.x < span && mine < wide.count;
+    Group<Body, 1> group;
+    if (finishes) {
+      block.ask(group, 0, mine);
+    }
+    Sum parts[THINS][V] = {};
+    if (y < wide.count) {
+      unsigned long long k = threadIdx.x / lanes;
+      address wide_at = wide.at + y * wide.line + k * wide.inner;
+      address thin_at = thin.at + k * thin.inner;
+#pragma unroll 1
+      for (; k < depth; k += U * sharers) {
+        Lanes<Tag, V> b[U];
+        Lanes<Tag, 1> a[U][THINS];
 #pragma unroll
-      for (unsigned x = 0; x < THIN; x++) {
-        if (x < thin.count) {
-          parts[x] = multiply_add(thin.read(x, k), b, parts[x]);
+        for (int u = 0; u < U; u++) {
+          if (k + u * sharers < depth) {
+            Memory<Tag::bytes * V>::load(wide_at, b[u].w);
+            address at = thin_at;
+#pragma unroll
+            for (unsigned x = 0; x < THINS; x++) {
+              if (x < thin.count) {
+                Memory<Tag::bytes>::load(at, a[u][x].w);
+              }
+              at += thin.line;
+            }
+          }
+          wide_at += sharers * wide.inner;
+          thin_at += sharers * thin.inner;
+        }
+#pragma unroll
+        for (int u = 0; u < U; u++) {
+          if (k + u * sharers < depth) {
+#pragma unroll
+            for (unsigned x = 0; x < THINS; x++) {
+              if (x < thin.count) {
+#pragma unroll
+                for (int v = 0; v < V; v++) {
+                  parts[x][v] = multiply_add((Sum)Tag::decode(a[u][x].bits(0)),
+                                             (Sum)Tag::decode(b[u].bits(v)), parts[x][v]);
+                }
+              }
+            }
+          }
         }
       }
     }
-  }
-  Sum* shared = (Sum*)scratch;  // [warp][y]
 #pragma unroll
-  for (unsigned x = 0; x < THIN; x++) {
-    if (x < thin.count) {  // the same for all threads
-      shared[threadIdx.x] = parts[x];
-      __syncthreads();
-      if (warp == x && y < wide.count) {
-        Sum sum = shared[y];
-        for (unsigned other = 1; other < BLOCK_WARPS; other++) {
-          sum = sum + shared[other * 32 + y];
+    for (unsigned x = 0; x < THINS; x++) {
+      if (x < thin.count) {  // the same for all threads
+#pragma unroll
+        for (int v = 0; v < V; v++) {
+#pragma unroll 1
+          for (unsigned mask = lanes; mask < 32; mask *= 2) {
+            parts[x][v] = parts[x][v] + __shfl_xor_sync(0xffffffffu, parts[x][v], mask);
+          }
+          if (lane < lanes) {
+            shared[warp * span + lane * V + v] = parts[x][v];
+          }
         }
-        finish(block, thin_rows, x, y, sum);
+        __syncthreads();
+        if (finishes) {
+          if (x > 0) {
+            block.ask(group, x, mine);
+          }
+          Sum sum = shared[threadIdx.x];
+#pragma unroll
+          for (unsigned other = 1; other < BLOCK_WARPS; other++) {
+            sum = sum + shared[other * span + threadIdx.x];
+          }
+          block.finish(group, x, mine, sum);
+        }
+        __syncthreads();  // before they are written again
       }
-      __syncthreads();  // before they are written again
     }
   }
 }
@@ -439,64 +636,172 @@ template <class Body> GPUOS_INLINE void cells(const Block<Body>& block) {
 
 // ---- The operator.
 
-// `few`: whether the whole grid has at most THIN rows, or columns.
-template <class Body>
-GPUOS_INLINE void multiply(const Block<Body>& block, bool few_rows, bool few_columns,
-                           char* scratch) {
+GPUOS_INLINE unsigned smaller(unsigned long long a, unsigned long long b) {
+  return (unsigned)(a < b ? a : b);
+}
+
+// What holds for all blocks of a space.
+template <class Body> struct Grid {
+  using Kinds = typename Body::operands;
   using Tag = typename Block<Body>::Tag;
-  const bool straight = block.template column_step<0>() == 0 && block.template row_step<1>() == 0;
-  const bool crossed = block.template column_step<1>() == 0 && block.template row_step<0>() == 0;
-  if (!straight && !crossed) {
+  const gpuos_space* space;
+  unsigned kept;
+  unsigned long long rows;
+  unsigned long long columns;
+  bool straight;  // whether operand 0 has the rows and operand 1 the columns, which ...
+  bool crossed;   // ... may be the other way round, or neither
+  Lines<Tag> by_row;  // of the first block, with the number of all lines as far as it matters
+  Lines<Tag> by_column;
+
+  __device__ __forceinline__ Grid(const gpuos_space* staged, const Words<Kinds>& words)
+      : space(staged), kept(staged->rank - staged->reduced) {
+    rows = kept < 2 ? 1 : space->size[kept - 2];
+    columns = kept < 1 ? 1 : space->size[kept - 1];
+    Block<Body> all{space, {&words, 0, {}}, kept, smaller(rows, 2), smaller(columns, 2), 0};
+    all.site.at[0] = words.of[0];
+    all.site.at[1] = words.of[1];
+    straight = all.template column_step<0>() == 0 && all.template row_step<1>() == 0;
+    crossed = all.template column_step<1>() == 0 && all.template row_step<0>() == 0;
+    by_row = straight ? all.template by_row<0>() : all.template by_row<1>();
+    by_column = straight ? all.template by_column<1>() : all.template by_column<0>();
+  }
+
+  __device__ __forceinline__ bool few_rows() const { return rows <= THIN; }
+  __device__ __forceinline__ bool few_columns() const { return columns <= THIN; }
+  // Lines of the thin factor and the wide one, where rows or columns are few.
+  __device__ __forceinline__ const Lines<Tag>& thin() const {
+    return few_rows() ? by_row : by_column;
+  }
+  __device__ __forceinline__ const Lines<Tag>& wide() const {
+    return few_rows() ? by_column : by_row;
+  }
+  __device__ __forceinline__ unsigned long long wide_lines() const {
+    return few_rows() ? columns : rows;
+  }
+
+  // Whether everywhere in the wide factor as many lines as a lane of sums() takes lie side by side,
+  // and aligned.
+  __device__ __forceinline__ bool in_line_groups() const {
+    constexpr int V = lines_side_by_side<Tag>();
+    const int factor = few_rows() == straight ? 1 : 0;
+    address odd = 0;
+#pragma unroll 1
+    for (unsigned dim = 0; dim + 2 < kept; dim++) {
+      odd |= (address)space->stride[factor][dim];
+    }
+    return wide_lines() % V == 0 && wide().line == Tag::bytes && (odd & (V - 1)) == 0 &&
+           ((wide().at | wide().inner) & (V * Tag::bytes - 1)) == 0;
+  }
+};
+
+// Ways to compute a block, by their names.
+struct ByCells {
+  template <class Body>
+  GPUOS_INLINE void run(const Grid<Body>&, const Block<Body>& block, char*) {
     cells(block);
-    return;
   }
-  const Lines<Tag> by_row = straight ? block.template by_row<0>() : block.template by_row<1>();
-  const Lines<Tag> by_column =
-      straight ? block.template by_column<1>() : block.template by_column<0>();
-  if (!few_rows && !few_columns) {
-    tiles(block, by_row, by_column, scratch);
-    return;
+};
+struct ByTiles {
+  template <class Body>
+  GPUOS_INLINE void run(const Grid<Body>& grid, const Block<Body>& block, char* scratch) {
+    tiles(block, grid.straight ? block.template by_row<0>() : block.template by_row<1>(),
+          grid.straight ? block.template by_column<1>() : block.template by_column<0>(), scratch);
   }
-  const Lines<Tag> thin = few_rows ? by_row : by_column;
-  const Lines<Tag> wide = few_rows ? by_column : by_row;
-  if (!wide.side_by_side()) {
-    sums(block, thin, wide, few_rows, scratch);
-  } else if (thin.count == 1) {
-    dots<4, 1>(block, thin, wide, few_rows);
-  } else {
-    dots<2, THIN>(block, thin, wide, few_rows);
+};
+template <class Body>
+GPUOS_INLINE ThinBlock<Body> thin_block(const Grid<Body>& grid, const Block<Body>& block) {
+  const auto by_row = grid.straight ? block.template by_row<0>() : block.template by_row<1>();
+  const auto by_column =
+      grid.straight ? block.template by_column<1>() : block.template by_column<0>();
+  return {block,
+          grid.few_rows() ? by_row : by_column,
+          grid.few_rows() ? by_column : by_row,
+          grid.few_rows(),
+          grid.wide_lines(),
+          has_runs(grid.by_row) && has_runs(grid.by_column)};
+}
+template <int WIDE, int THINS> struct ByDots {
+  template <class Body>
+  GPUOS_INLINE void run(const Grid<Body>& grid, const Block<Body>& block, char*) {
+    dots<WIDE, THINS>(thin_block(grid, block));
+  }
+};
+template <int V, int THINS> struct BySums {
+  template <class Body>
+  GPUOS_INLINE void run(const Grid<Body>& grid, const Block<Body>& block, char* scratch) {
+    sums<V, THINS>(thin_block(grid, block), scratch);
+  }
+};
+
+// All blocks of a task. A function for each way, since what one way needs many registers for would
+// be kept in memory by all.
+GPUOS_APART template <class Body, class Way>
+GPUOS_OUTLINE void blocks(const gpuos_task* given, const gpuos_space* staged, char* memory) {
+  using Kinds = typename Body::operands;
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  char* scratch = in_shared(memory);
+#pragma unroll 1
+  for (unsigned i = 0; i < task->count;) {
+    forget();
+    const Words<Kinds> words(task);
+    const Grid<Body> grid(space, words);
+    const unsigned kept = grid.kept;
+    const unsigned count = task->count;
+    const unsigned long long across = (grid.columns + BLOCK_LINES - 1) / BLOCK_LINES;
+    const unsigned long long down = (grid.rows + BLOCK_LINES - 1) / BLOCK_LINES;
+    const unsigned long long number = (unsigned long long)task->first + i;  // of the block
+    const unsigned long long line = number < across ? 0 : divide(number, across);
+    const unsigned long long batch = line < down ? 0 : divide(line, down);
+    const unsigned long long row = (line - batch * down) * BLOCK_LINES;
+    const unsigned long long column = (number - line * across) * BLOCK_LINES;
+    const unsigned more = (count - i) * BLOCK_LINES;  // lines of this block and those behind it
+    Block<Body> block{space, {&words, 0, {}}, kept, 1, 1, (unsigned long long)space->size[kept]};
+    block.rows = smaller(grid.rows - row, grid.few_columns() ? more : BLOCK_LINES);
+    block.columns = smaller(grid.columns - column, grid.few_rows() ? more : BLOCK_LINES);
+    i += ((grid.few_columns() ? block.rows : block.columns) + BLOCK_LINES - 1) / BLOCK_LINES;
+    Kinds::each([&](auto kind, auto operand) {
+      constexpr int K = decltype(operand)::value;
+      using Kind = decltype(kind);
+      block.site.at[K] = words.of[K];
+      if constexpr (Kind::input || Kind::output) {
+        const address down_step = kept < 2 ? 0 : (address)space->stride[K][kept - 2];
+        const address across_step = kept < 1 ? 0 : (address)space->stride[K][kept - 1];
+        block.site.at[K] += (row * down_step + column * across_step) * Kind::tag::bytes;
+      }
+    });
+    if (batch > 0) {
+      advance<1, true>(block.site, space, 0, kept - 2, batch);
+    }
+    Way::run(grid, block, scratch);
   }
 }
 
 // Called by all threads of a block.
 template <class Body>
 GPUOS_INLINE void matmul(const gpuos_task* given, const gpuos_space* global, char* memory) {
-  const gpuos_task* task = in_shared(given);
-  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
-  const gpuos_space* space = stage<Kinds>(global, scratch);
-  const Words<Kinds> words(task);
-  const unsigned kept = space->rank - space->reduced;
-  const unsigned long long rows = kept < 2 ? 1 : space->size[kept - 2];
-  const unsigned long long columns = kept < 1 ? 1 : space->size[kept - 1];
-  const unsigned long long across = (columns + BLOCK_LINES - 1) / BLOCK_LINES;
-  const unsigned long long down = (rows + BLOCK_LINES - 1) / BLOCK_LINES;
-#pragma unroll 1
-  for (unsigned i = 0; i < task->count; i++) {
-    const unsigned long long number = (unsigned long long)task->first + i;  // of the block
-    const unsigned long long line = divide(number, across);
-    const unsigned long long grid = divide(line, down);
-    const unsigned long long row = (line - grid * down) * BLOCK_LINES;
-    const unsigned long long column = (number - line * across) * BLOCK_LINES;
-    Block<Body> block{space, {&words, 0, {}}, kept, 1, 1, (unsigned long long)space->size[kept]};
-    block.rows = (unsigned)minimum((long long)(rows - row), (long long)BLOCK_LINES);
-    block.columns = (unsigned)minimum((long long)(columns - column), (long long)BLOCK_LINES);
-    Kinds::each([&](auto, auto operand) {
-      constexpr int K = decltype(operand)::value;
-      block.site.at[K] = words.of[K];
-    });
-    advance<1, true>(block.site, space, 0, kept, (grid * rows + row) * columns + column);
-    multiply(block, rows <= THIN, columns <= THIN, scratch + SPACE_BYTES);
+  using Tag = typename Block<Body>::Tag;
+  constexpr int V = lines_side_by_side<Tag>();
+  const gpuos_space* space = stage<Kinds>(global, in_shared(memory));
+  const Grid<Body> grid(space, Words<Kinds>(in_shared(given)));
+  char* scratch = memory + SPACE_BYTES;
+  if (!grid.straight && !grid.crossed) {
+    blocks<Body, ByCells>(given, space, scratch);
+  } else if (!grid.few_rows() && !grid.few_columns()) {
+    blocks<Body, ByTiles>(given, space, scratch);
+  } else if (grid.wide().side_by_side()) {
+    if (grid.thin().count == 1) {
+      blocks<Body, ByDots<4, 1>>(given, space, scratch);
+    } else {
+      blocks<Body, ByDots<2, THIN>>(given, space, scratch);
+    }
+  } else if (!grid.in_line_groups()) {
+    blocks<Body, BySums<1, THIN>>(given, space, scratch);
+  } else if (grid.thin().count == 1) {
+    blocks<Body, BySums<V, 1>>(given, space, scratch);
+  } else {
+    blocks<Body, BySums<V, THIN>>(given, space, scratch);
   }
 }
 

@@ -8,6 +8,10 @@
 
 #define GPUOS_INLINE static __device__ __forceinline__
 #define GPUOS_OUTLINE static __device__ __noinline__
+// Before the template of an outlined function that operators call on their main ways: it keeps only
+// the registers that the addresses to return to are in, its own and the operator's. To be called by
+// an operator's entry alone.
+#define GPUOS_APART _Pragma("nv_abi preserve_n_data(4)")
 #define GPUOS_CONSTEXPR static __host__ __device__ constexpr
 
 namespace gpuos {
@@ -38,6 +42,10 @@ GPUOS_INLINE float about_reciprocal(float x) {
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(x));
   return inverse;
 }
+
+// Whatever was read from memory has to be read again behind this: from shared memory that costs less
+// than to keep it where registers are few.
+GPUOS_INLINE void forget() { asm volatile("" ::: "memory"); }
 
 using address = unsigned long long;
 

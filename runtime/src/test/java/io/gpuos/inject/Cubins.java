@@ -74,7 +74,8 @@ final class Cubins {
 
   /** The same, behind further declarations. */
   static String operator(String declarations, String body) {
-    return "%s%n%s extern \"C\" __device__ void %s(float* x, int n, char* scratch) {%n  %s%n}%n"
-        .formatted(declarations, CALLED, ENTRY, body);
+    String parameters = "float* x, long long given, char* scratch, unsigned long long";
+    return "%s%n%s extern \"C\" __device__ void %s(%s) {%n  const int n = given;%n  %s%n}%n"
+        .formatted(declarations, CALLED, ENTRY, parameters, body);
   }
 }

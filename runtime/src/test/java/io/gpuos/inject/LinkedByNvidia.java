@@ -25,9 +25,10 @@ final class LinkedByNvidia {
   private static final String CALLER =
       """
       _Pragma("nv_abi preserve_n_data(2)")
-      extern "C" __device__ void gpuos_op(const void* task, const void* space, char* scratch);
+      extern "C" __device__ void gpuos_op(const void* task, const void* space, char* scratch,
+                                          unsigned long long argument);
       extern "C" __global__ void gpuos_caller(const void* task, const void* space, char* scratch) {
-        gpuos_op(task, space, scratch);
+        gpuos_op(task, space, scratch, 0);
       }
       """;
 
