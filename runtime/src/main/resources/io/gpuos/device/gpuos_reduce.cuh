@@ -288,20 +288,24 @@ GPUOS_INLINE void fold_group(typename Body::reducer::State& state, Group<Body, V
   }
 }
 
-// Groups a thread loads before it folds the first, as a power of two.
-template <class Body, int V> GPUOS_CONSTEXPR int log_batch() {
-  int groups = 20 / Body::operands::input_words(V);
+// Groups a thread loads before it folds the first, as a power of two: as many as so many registers
+// and the size of the code allow.
+template <class Body, int V, int REGISTERS = 20> GPUOS_CONSTEXPR int log_batch() {
+  int groups = REGISTERS / Body::operands::input_words(V);
   int by_code = 256 / (V * Body::weight);
   groups = groups < by_code ? groups : by_code;
   return Body::weight > HEAVY || groups < 2 ? 0 : groups < 4 ? 1 : groups < 8 ? 2 : 3;
 }
+
+// Groups of a row that are numbered in 32 bits.
+constexpr long long SHORT_ROW = 1ll << 30;
 
 // Folds groups `index`, `index + step`, ... below `to` of one row of reduced elements. `site` is
 // where the row starts, `place` the row-major position of its first element.
 template <class Body, int V>
 GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
                            Scattered<typename Body::operands> site, const gpuos_space* space,
-                           long long index, long long to, unsigned step, long long place) {
+                           unsigned index, unsigned to, unsigned step, long long place) {
   using Kinds = typename Body::operands;
   constexpr int U = 1 << log_batch<Body, V>();
   address stride[Kinds::COUNT];  // bytes from one group of this thread to its next
@@ -315,11 +319,11 @@ GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
     }
   });
 #pragma unroll 1
-  for (; index < to; index += (long long)step * U) {
+  for (; index < to; index += step * U) {
     Group<Body, V> groups[U];
 #pragma unroll
     for (int u = 0; u < U; u++) {
-      if (index + (long long)u * step < to) {
+      if (index + u * step < to) {
         groups[u].load(site);
       }
       Kinds::each([&](auto kind, auto operand) {
@@ -331,9 +335,9 @@ GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
     }
 #pragma unroll
     for (int u = 0; u < U; u++) {
-      long long mine = index + (long long)u * step;
+      const unsigned mine = index + u * step;
       if (mine < to) {
-        fold_group(state, groups[u], place + mine * V);
+        fold_group(state, groups[u], place + (long long)mine * V);
       }
     }
   }
@@ -485,27 +489,36 @@ GPUOS_INLINE void fold_rows(typename Body::reducer::State& state,
                    (stride == 1 && (start.at[K] & (Kind::tag::bytes * V - 1)) == 0);
       }
     });
-    long long done = 0;
-    if (grouped) {
-      fold_row<Body, V>(state, start, space, sharer, length / V, sharers, row * length);
-      done = length / V * V;
+#pragma unroll 1
+    for (long long from = 0; from < length; from += SHORT_ROW) {
+      const unsigned here = (unsigned)minimum(length - from, SHORT_ROW);
+      unsigned done = 0;
+      if (grouped) {
+        fold_row<Body, V>(state, start, space, sharer, here / V, sharers, row * length + from);
+        done = here / V * V;
+      }
+      fold_row<Body, 1>(state, start, space, done + sharer, here, sharers, row * length + from);
+      Kinds::each([&](auto kind, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        if constexpr (decltype(kind)::input) {
+          start.at[K] += SHORT_ROW * (address)space->stride[K][inner] * decltype(kind)::tag::bytes;
+        }
+      });
     }
-    fold_row<Body, 1>(state, start, space, done + sharer, length, sharers, row * length);
   }
 }
 
-// Called by all threads of a block.
-template <class Body>
-GPUOS_INLINE void reduce(const gpuos_task* given, const gpuos_space* global, char* memory) {
-  const gpuos_task* task = in_shared(given);
-  char* scratch = in_shared(memory);
+// Positions of any sort.
+GPUOS_APART template <class Body>
+GPUOS_OUTLINE void reduce_any(const gpuos_task* given, const gpuos_space* staged, char* memory) {
   using Kinds = typename Body::operands;
   using Reducer = typename Body::reducer;
   constexpr int V = 16 / Kinds::widest(false);
   constexpr int OUT = Kinds::COUNT - 1;
   using Result = typename Kinds::template kind<OUT>::tag;
-
-  const gpuos_space* space = stage<Kinds>(global, scratch);
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  char* scratch = in_shared(memory);
   const Words<Kinds> words(task);
   const unsigned kept = space->rank - space->reduced;
   const unsigned count = task->count;
@@ -539,12 +552,137 @@ GPUOS_INLINE void reduce(const gpuos_task* given, const gpuos_space* global, cha
         fold_group(state, group, 0);
       }
     }
-    merge_team<Reducer>(state, teams, scratch + SPACE_BYTES);
+    merge_team<Reducer>(state, teams, scratch);
     if (working && teams.member() == 0) {
       Lanes<Result, 1> lanes;
       lanes.put(0, Result::encode(convert<Result>(Reducer::finish(state, n))));
       site.template store<OUT>(lanes);
     }
+  }
+}
+
+// Whether the elements of every position are one row of whole groups of V, all aligned. The inputs
+// whose elements lie side by side, and are not one and the same, go into `packed`, bit by bit.
+template <class Body, int V>
+GPUOS_INLINE bool in_whole_rows(const Words<typename Body::operands>& words,
+                                const gpuos_space* space, unsigned& packed) {
+  using Kinds = typename Body::operands;
+  const unsigned inner = space->rank - 1;
+  if (space->reduced != 1 || space->size[inner] % V != 0 || space->size[inner] >= SHORT_ROW) {
+    return false;
+  }
+  bool possible = true;
+  Kinds::each([&](auto kind, auto index) {
+    constexpr int K = decltype(index)::value;
+    using Kind = decltype(kind);
+    if constexpr (Kind::input) {
+      const long long stride = space->stride[K][inner];
+      if (stride == 1) {
+        address odd = words.of[K] & (Kind::tag::bytes * V - 1);
+#pragma unroll 1
+        for (unsigned dim = 0; dim < inner; dim++) {
+          odd |= (address)space->stride[K][dim] & (V - 1);
+        }
+        possible &= odd == 0;
+        packed |= 1u << K;
+      } else {
+        possible &= stride == 0;
+      }
+    }
+  });
+  return possible;
+}
+
+// The same for positions in whole rows, which leave more registers.
+template <class Body, int V> GPUOS_CONSTEXPR int log_batch_of_row() {
+  return Body::weight > 4 ? log_batch<Body, V>() : log_batch<Body, V, 32>();
+}
+
+// Positions in whole rows of groups, which most are, by themselves: with what the other sorts need
+// to know in registers as well, some would be kept in memory.
+GPUOS_APART template <class Body>
+GPUOS_OUTLINE void reduce_whole_rows(const gpuos_task* given, const gpuos_space* staged, char* memory,
+                                     unsigned packed) {
+  using Kinds = typename Body::operands;
+  using Reducer = typename Body::reducer;
+  constexpr int V = 16 / Kinds::widest(false);
+  constexpr int U = 1 << log_batch_of_row<Body, V>();
+  constexpr int OUT = Kinds::COUNT - 1;
+  using Result = typename Kinds::template kind<OUT>::tag;
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  const unsigned kept = space->rank - 1;
+  const unsigned count = task->count;
+  const unsigned groups = (unsigned)space->size[kept] / V;
+  const Teams teams =
+      share_out<typename Reducer::State>(true, count, groups, log_batch_of_row<Body, V>());
+  const unsigned member = teams.member();
+  const unsigned step = 1u << teams.log_members;
+#pragma unroll 1
+  for (unsigned round = 0; round < count; round += 1u << teams.log_positions) {
+    forget();
+    const Words<Kinds> words(task);
+    Scattered<Kinds> site{&words, packed, {}};
+    typename Reducer::State state = Reducer::identity();
+    const unsigned mine = round + teams.position();
+    if (mine < count) {
+      Kinds::each([&](auto, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        site.at[K] = words.of[K];
+      });
+      advance<1, true>(site, space, 0, kept, (unsigned long long)task->first + mine);
+      unsigned index = member;
+      Kinds::each([&](auto kind, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        if constexpr (decltype(kind)::input) {
+          site.at[K] += (packed >> K & 1) * index * (decltype(kind)::tag::bytes * V);
+        }
+      });
+#pragma unroll 1
+      for (; index < groups; index += step * U) {
+        Group<Body, V> held[U];
+#pragma unroll
+        for (int u = 0; u < U; u++) {
+          if (index + u * step < groups) {
+            held[u].load(site);
+          }
+          Kinds::each([&](auto kind, auto operand) {
+            constexpr int K = decltype(operand)::value;
+            if constexpr (decltype(kind)::input) {
+              site.at[K] += (packed >> K & 1) * step * (decltype(kind)::tag::bytes * V);
+            }
+          });
+        }
+#pragma unroll
+        for (int u = 0; u < U; u++) {
+          if (index + u * step < groups) {
+            fold_group(state, held[u], (long long)(index + u * step) * V);
+          }
+        }
+      }
+    }
+    merge_team<Reducer>(state, teams, memory);
+    if (mine < count && member == 0) {
+      Lanes<Result, 1> lanes;
+      const long long n = space->size[kept];
+      lanes.put(0, Result::encode(convert<Result>(Reducer::finish(state, n))));
+      site.template store<OUT>(lanes);
+    }
+  }
+}
+
+// Called by all threads of a block.
+template <class Body>
+GPUOS_INLINE void reduce(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  using Kinds = typename Body::operands;
+  constexpr int V = 16 / Kinds::widest(false);
+  const gpuos_space* space = stage<Kinds>(global, in_shared(memory));
+  unsigned packed = 0;
+  if (V > 1 && reduced_side_by_side<Kinds>(space) &&
+      in_whole_rows<Body, V>(Words<Kinds>(in_shared(given)), space, packed)) {
+    reduce_whole_rows<Body>(given, space, memory + SPACE_BYTES, packed);
+  } else {
+    reduce_any<Body>(given, space, memory + SPACE_BYTES);
   }
 }
 

@@ -129,7 +129,9 @@ GPUOS_INLINE Teams row_teams(bool adjacent, unsigned long long groups, unsigned 
   const unsigned threads = 31 - __clz(blockDim.x);
   const unsigned wanted = surplus(log_at_least(groups), log_held<Body, V>());
   if (adjacent) {
-    const unsigned members = least(threads, greatest(wanted, least(5, log_at_least(groups))));
+    // More than that, up to a warp, where threads would idle.
+    const unsigned spare = least(surplus(threads, log_at_least(rows)), 5);
+    const unsigned members = least(threads, greatest(wanted, least(spare, log_at_least(groups))));
     return {true, members, threads - members};
   }
   if ((Body::phases::state_bytes() << threads) > GPUOS_SCRATCH_BYTES - SPACE_BYTES) {
@@ -158,13 +160,16 @@ template <class T> GPUOS_INLINE T share(T result, const Teams& teams, char* scra
 }
 
 // All rows of a tile, in groups of V.
-template <class Body, int V>
-GPUOS_INLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* space,
-                                  unsigned packed, char* scratch) {
+GPUOS_APART template <class Body, int V>
+GPUOS_OUTLINE void rows_in_groups(const gpuos_task* given, const gpuos_space* staged,
+                                  unsigned packed, char* memory) {
   using Elements = typename Body::elements;
   using Kinds = typename Elements::operands;
   using PerRow = typename Body::per_row;
   constexpr int U = 1 << log_held<Body, V>();
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  char* scratch = in_shared(memory);
   const Words<Kinds> words(task);
   const Words<typename PerRow::operands> row_words(task);
   const unsigned kept = space->rank - space->reduced;
