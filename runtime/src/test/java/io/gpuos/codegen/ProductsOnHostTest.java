@@ -37,7 +37,7 @@ class ProductsOnHostTest {
         "attention_add_f16"
       })
   void shouldAttend(String name, @TempDir Path folder) throws IOException, InterruptedException {
-    check(DeviceAttention.all().get(name), "check_attention.h", "24 passed, 0 failed\n", folder);
+    check(DeviceAttention.all().get(name), "check_attention.h", "36 passed, 0 failed\n", folder);
   }
 
   @ParameterizedTest
