@@ -58,8 +58,8 @@ def judge(calls, memory):
         devices = {memory.devices[place.storage] for place in places}
         if call.reason is None and len(devices) != 1:
             call.reason = "tensors on several devices" if devices else "no tensors"
-        if call.reason is None and next(iter(devices)).type != "cpu":
-            call.reason = "tensors of this device are not served yet, those of the CPU are"
+        if call.reason is None and next(iter(devices)).type not in ("cpu", "cuda"):
+            call.reason = f"tensors on {next(iter(devices))}; those on cpu and cuda are served"
         if call.reason is None:
             groups.setdefault(devices.pop(), []).append(call)
     sizes = [storage.nbytes() for storage in memory.storages]

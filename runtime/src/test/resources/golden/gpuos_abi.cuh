@@ -2,7 +2,7 @@
 #pragma once
 
 #define GPUOS_MAGIC 0x4750554f53303031ull
-#define GPUOS_ABI_VERSION 4u
+#define GPUOS_ABI_VERSION 5u
 #define GPUOS_SCRATCH_BYTES 8192
 #define GPUOS_FLAG_LINEAR 1u
 #define GPUOS_FLAG_SEGMENT 2u
@@ -11,6 +11,8 @@
 #define GPUOS_SPACES_PER_PAGE 256u
 #define GPUOS_MAX_WORKERS 2048u
 #define GPUOS_MAX_OPERANDS 10
+#define GPUOS_NEAR_BINDINGS 56
+#define GPUOS_WIDE_BINDINGS 504
 #define GPUOS_LANES 4u
 #define GPUOS_CELLS 32u
 #define GPUOS_MAX_INSTRUCTIONS 467u
@@ -189,6 +191,52 @@ static_assert(GPUOS_OFFSET(gpuos_launch, linger) == 72, "layout differs from io.
 static_assert(GPUOS_OFFSET(gpuos_launch, max_residency) == 80, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_launch, mask) == 88, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_launch, near_window) == 92, "layout differs from io.gpuos.abi");
+
+// Nodes that one block runs one after the other.
+struct alignas(16) gpuos_segment {
+  unsigned long long nodes;  // address; host -> device, fixed: gpuos_node[count], device memory
+  unsigned int count;  // nodes; host -> device, fixed: at least 1
+  unsigned int after_begin;  // index; host -> device, fixed: first of the earlier segments it waits for
+  unsigned int after_end;  // index; host -> device, fixed: behind the last one
+  char gap0[12];
+};
+static_assert(sizeof(gpuos_segment) == 32, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_segment, nodes) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_segment, count) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_segment, after_begin) == 12, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_segment, after_end) == 16, "layout differs from io.gpuos.abi");
+
+// Head of the parameter of a replay on a stream.
+struct alignas(16) gpuos_replay {
+  unsigned long long segments;  // address; host -> device, fixed: gpuos_segment[count], device memory
+  unsigned long long after;  // address; host -> device, fixed: u32[], device memory: numbers of earlier segments
+  unsigned long long state;  // address; host -> device, fixed: gpuos_replay_state, device memory
+  unsigned long long entries;  // address; host -> device, fixed: gpuos_entry[], device memory: by logical operator
+  unsigned long long space_pages;  // address; host -> device, fixed: gpuos_space*[], device memory: pages of 256 spaces
+  unsigned long long bindings;  // address; host -> device, fixed: u64[], device memory, where they do not follow
+  unsigned int count;  // segments; host -> device, fixed: at least 1
+  char gap0[12];
+};
+static_assert(sizeof(gpuos_replay) == 64, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, segments) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, after) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, state) == 16, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, entries) == 24, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, space_pages) == 32, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, bindings) == 40, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, count) == 48, "layout differs from io.gpuos.abi");
+
+// Claims and epoch of a program's replays on streams, zero at first; stamps follow.
+struct alignas(16) gpuos_replay_state {
+  unsigned long long claimed;  // segments; device -> device, relaxed: next segment that no block has claimed
+  unsigned long long left;  // blocks; device -> device, relaxed: blocks that have left
+  unsigned long long epoch;  // replays; device -> device, relaxed: replays that are complete
+  char gap0[8];
+};
+static_assert(sizeof(gpuos_replay_state) == 32, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay_state, claimed) == 0, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay_state, left) == 8, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay_state, epoch) == 16, "layout differs from io.gpuos.abi");
 
 // Head of a program; its instructions follow.
 struct alignas(16) gpuos_interpreter_program {

@@ -1,5 +1,7 @@
 package io.gpuos;
 
+import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.StreamReplays;
 import io.gpuos.error.ClosedException;
 import io.gpuos.error.DTypeException;
 import io.gpuos.error.InvalidInputException;
@@ -15,6 +17,7 @@ import io.gpuos.schedule.GraphPicture;
 import io.gpuos.schedule.Node;
 import io.gpuos.schedule.Place;
 import io.gpuos.schedule.Plan;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -57,6 +60,9 @@ public final class Program implements AutoCloseable {
 
   /** The one used last at the end. Guarded by the monitor, as is {@link #closed}. */
   private final List<Replay> replays = new ArrayList<>();
+
+  /** Null until the first replay on a stream. Guarded by the monitor. */
+  private StreamReplay streamReplay;
 
   private boolean closed;
 
@@ -163,6 +169,56 @@ public final class Program implements AutoCloseable {
   public Submission submitInto(List<Tensor> results, Tensor... operands) {
     check(operands);
     return submit(operands, results, true);
+  }
+
+  /**
+   * Puts a replay on a stream of somebody else, as a kernel of its own, and comes back at once.
+   * What is on the stream gives the order, also among replays of this program on several streams;
+   * tasks of this runtime on the same memory are not ordered with it.
+   *
+   * @param stream a {@code cudaStream_t} of the device's primary context; 0 is the legacy stream.
+   *     On one that is being captured the replay becomes part of the graph; that graph may be
+   *     launched as long as the runtime is open, but not while other replays of this program run.
+   * @param addresses device addresses of element 0 of each input, then of each output, 64-bit words
+   *     in order; of memory as recorded in type, shape and strides (outputs contiguous), disjoint
+   *     from one another where one is written. Not checked: nothing is known of foreign memory.
+   * @throws InvalidInputException if there are more or fewer addresses, or the device has no
+   *     streams
+   */
+  public synchronized void launch(long stream, MemorySegment addresses) {
+    checkOpen();
+    runtime.checkOpen();
+    int operands = inputs.size() + outputs.size();
+    if (addresses.byteSize() != (long) operands * Long.BYTES) {
+      throw new InvalidInputException(
+          String.format(
+              Locale.ROOT,
+              "number of addresses: program=%s, bytes=%d, expected=%d words, inputs and outputs",
+              this,
+              addresses.byteSize(),
+              operands));
+    }
+    if (streamReplay == null && code.parts().count() > 0) {
+      streamReplay = onStreams();
+    }
+    if (streamReplay != null) {
+      streamReplay.launch(stream, addresses);
+    }
+  }
+
+  private StreamReplay onStreams() {
+    ComputeDevice device = runtime.device();
+    StreamReplays streams =
+        device
+            .streams()
+            .orElseThrow(
+                () ->
+                    new InvalidInputException(
+                        "replay on a stream: device=%s, expected=a CUDA device"
+                            .formatted(device.name())));
+    List<Place> operands = new ArrayList<>(inputs);
+    operands.addAll(outputs);
+    return new StreamReplay(device, streams, code, operands, held, slab);
   }
 
   private Submission submit(Tensor[] operands, List<Tensor> results, boolean again) {
@@ -375,6 +431,14 @@ public final class Program implements AutoCloseable {
     closed = true;
     replays.forEach(Replay::close);
     replays.clear();
+    if (streamReplay == null) {
+      release();
+    } else {
+      streamReplay.close(this::release);
+    }
+  }
+
+  private void release() {
     held.keySet().forEach(Storage::release);
     slab.release();
     code.close();

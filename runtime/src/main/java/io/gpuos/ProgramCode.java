@@ -36,7 +36,7 @@ import java.util.function.Function;
 final class ProgramCode {
 
   private static final int NO_BASE = 0;
-  private static final int SLAB_BASE = 1;
+  static final int SLAB_BASE = 1;
 
   /** One kernel of the program, with the bases of its operands. */
   private record Unit(int node, Invocation invocation, int[] bases, long nanos) {}
@@ -188,10 +188,15 @@ final class ProgramCode {
   }
 
   /** Fills fresh memory once nobody uses any more what it was before. */
-  private static void write(ComputeDevice device, Storage storage, MemorySegment content) {
+  static void write(ComputeDevice device, Storage storage, MemorySegment content) {
+    awaitTasks(device, storage);
+    device.upload(storage.block().address(), content, content.byteSize());
+  }
+
+  /** Waits until no task uses the memory. */
+  static void awaitTasks(ComputeDevice device, Storage storage) {
     device.ring().awaitAccess(whole(storage), true, System.nanoTime() + Long.MAX_VALUE / 2);
     device.completions().throwIfFailed();
-    device.upload(storage.block().address(), content, content.byteSize());
   }
 
   static Access whole(Storage storage) {
@@ -251,6 +256,16 @@ final class ProgramCode {
       storage.release();
       throw failure;
     }
+  }
+
+  /** Addresses that a replay brings, those of number 0 and of the slab included. */
+  int bases() {
+    return bases;
+  }
+
+  /** Number of the base of a buffer; 0 if no node uses it. */
+  int base(int buffer) {
+    return baseOf[buffer];
   }
 
   /** The segments in words. */

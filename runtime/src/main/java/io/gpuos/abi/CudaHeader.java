@@ -10,7 +10,7 @@ import java.util.Locale;
 public final class CudaHeader {
 
   /** Changes whenever a record changes; part of every cache key. */
-  public static final int ABI_VERSION = 4;
+  public static final int ABI_VERSION = 5;
 
   /** Name under which the device sources include the header. */
   public static final String NAME = "gpuos_abi.cuh";
@@ -27,6 +27,9 @@ public final class CudaHeader {
           EntryRecord.RECORD,
           StateRecord.RECORD,
           LaunchRecord.RECORD,
+          SegmentRecord.RECORD,
+          ReplayRecord.RECORD,
+          ReplayStateRecord.RECORD,
           InterpreterRecord.RECORD,
           InstructionRecord.RECORD);
 
@@ -58,6 +61,8 @@ public final class CudaHeader {
     constant(out, "SPACES_PER_PAGE", LaunchRecord.SPACES_PER_PAGE + "u");
     constant(out, "MAX_WORKERS", StateRecord.MAX_WORKERS + "u");
     constant(out, "MAX_OPERANDS", Integer.toString(TaskRecord.MAX_OPERANDS));
+    constant(out, "NEAR_BINDINGS", Integer.toString(ReplayRecord.NEAR_BINDINGS));
+    constant(out, "WIDE_BINDINGS", Integer.toString(ReplayRecord.WIDE_BINDINGS));
     constant(out, "LANES", InterpreterRecord.LANES + "u");
     constant(out, "CELLS", InterpreterRecord.MAX_CELLS + "u");
     constant(out, "MAX_INSTRUCTIONS", InterpreterRecord.MAX_INSTRUCTIONS + "u");

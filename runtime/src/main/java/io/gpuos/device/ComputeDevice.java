@@ -106,6 +106,11 @@ public interface ComputeDevice extends AutoCloseable {
   /** Positions in one tile of a large operation: the work is spread, each tile is worth its way. */
   long tilePositions(Kernel kernel, IterationSpace space);
 
+  /** Replays of programs on streams of others; empty where there are no streams. */
+  default Optional<StreamReplays> streams() {
+    return Optional.empty();
+  }
+
   /** What tasks cost here, for placing those of a program. */
   CostModel costs();
 

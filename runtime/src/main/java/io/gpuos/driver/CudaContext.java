@@ -3,8 +3,10 @@ package io.gpuos.driver;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import io.gpuos.error.ClosedException;
+import io.gpuos.error.GpuosException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
@@ -200,6 +202,15 @@ public final class CudaContext implements AutoCloseable {
           DriverFunction.PRIMARY_CTX_RELEASE,
           device.handle());
     }
+  }
+
+  /** The function with its own parameters, for calls without boxes. */
+  MethodHandle handle(DriverFunction function) {
+    return calls.exact(function);
+  }
+
+  GpuosException failure(int code, DriverFunction function, Object... arguments) {
+    return calls.failure(code, function, arguments);
   }
 
   void call(DriverFunction function, Object... arguments) {

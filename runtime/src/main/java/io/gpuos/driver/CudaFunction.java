@@ -131,6 +131,16 @@ public final class CudaFunction {
     }
   }
 
+  /**
+   * A launch of a kernel with one parameter, a struct passed by value, to be made often.
+   *
+   * @param bytes size of the struct
+   */
+  public PreparedLaunch prepare(LaunchConfig config, long bytes) {
+    return new PreparedLaunch(
+        context, context.handle(DriverFunction.LAUNCH_KERNEL), handle, config, bytes);
+  }
+
   private void launchCooperative(
       Arena arena, CudaStream stream, LaunchConfig config, MemorySegment pointers) {
     MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, Long.BYTES);

@@ -1,5 +1,8 @@
 package io.gpuos.driver;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -53,6 +56,15 @@ public final class CudaStream implements AutoCloseable {
   /** Whether all work put on the stream so far is done. */
   public boolean isDone() {
     return context.query(DriverFunction.STREAM_QUERY, handle);
+  }
+
+  /** Whether what is put on the stream is being recorded into a graph instead of run. */
+  public boolean isCapturing() {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment status = arena.allocate(JAVA_INT);
+      context.call(DriverFunction.STREAM_IS_CAPTURING, handle, status);
+      return status.get(JAVA_INT, 0) != 0; // CU_STREAM_CAPTURE_STATUS_NONE, cuda.h
+    }
   }
 
   /** Blocks until all work put on the stream so far is done. */

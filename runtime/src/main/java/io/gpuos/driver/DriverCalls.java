@@ -128,13 +128,16 @@ final class DriverCalls {
   }
 
   private MethodHandle link(DriverFunction function) {
+    return exact(function).asSpreader(Object[].class, function.arity());
+  }
+
+  /** The function with its own parameter types, linked anew at each call of this method. */
+  MethodHandle exact(DriverFunction function) {
     MemorySegment address =
         versioned(function)
             .or(() -> library.find(function.symbol()))
             .orElseThrow(() -> tooOld(function));
-    return Linker.nativeLinker()
-        .downcallHandle(address, function.descriptor())
-        .asSpreader(Object[].class, function.arity());
+    return Linker.nativeLinker().downcallHandle(address, function.descriptor());
   }
 
   private Optional<MemorySegment> versioned(DriverFunction function) {

@@ -58,6 +58,11 @@ public final class Segments {
     images[at + TaskRecord.STAMP_2 / Long.BYTES] = (long) after1 << 32;
   }
 
+  /** The segments, in order. */
+  public List<Part> parts() {
+    return parts;
+  }
+
   /** Records that one replay takes. */
   public int count() {
     return count;

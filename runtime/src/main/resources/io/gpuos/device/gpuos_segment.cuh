@@ -77,13 +77,23 @@ __device__ __forceinline__ u32 base_number(const gpuos_node* node, u32 k) {
   return word >> 16 * (k % 2) & 0xffff;
 }
 
+// Bindings that lie in device memory.
+struct DistantBindings {
+  const u64* at;
+
+  __device__ __forceinline__ void start(u64* to, u32 number) const {
+    copy_async_8(to, &at[number]);
+  }
+};
+
 // Starts to look up what the node of `stage` names. The operator is resolved here: a node runs the
 // generation it was prepared with. One warp.
-__device__ __forceinline__ void start_names(const Tables& tables, const u64* bindings,
+template <class Bindings>
+__device__ __forceinline__ void start_names(const Tables& tables, const Bindings& bindings,
                                             Stage* stage, u32 lane) {
   const gpuos_node* node = reinterpret_cast<const gpuos_node*>(&stage->task);
   if (lane < GPUOS_MAX_OPERANDS) {
-    copy_async_8(&stage->base[lane], &bindings[base_number(node, lane)]);
+    bindings.start(&stage->base[lane], base_number(node, lane));
   } else if (lane == GPUOS_MAX_OPERANDS) {
     copy_async_16(&stage->entry, &tables.entries[node->logical_operator]);
   } else if (lane == GPUOS_MAX_OPERANDS + 1) {
@@ -112,8 +122,9 @@ __device__ __forceinline__ void start_space(Stage* stage, u32 lane) {
 }
 
 // Brings the first nodes of a segment so far that the first can run. All threads of the block.
+template <class Bindings>
 __device__ __forceinline__ void start_segment(const Tables& tables, const gpuos_node* nodes,
-                                              u32 count, const u64* bindings, Stage* stages) {
+                                              u32 count, const Bindings& bindings, Stage* stages) {
   const u32 warp = threadIdx.x / 32;
   const u32 lane = threadIdx.x % 32;
   if (warp == FETCHING_WARP) {
@@ -141,8 +152,9 @@ __device__ __forceinline__ void start_segment(const Tables& tables, const gpuos_
 // Runs `count` nodes, at least one. All threads of the block; `nodes` and `bindings` are read
 // through fences that the caller has made. What one node writes, the next may read: a barrier is
 // between them.
+template <class Bindings>
 __device__ __forceinline__ void run_segment(const Tables& tables, const gpuos_node* nodes,
-                                            u32 count, const u64* bindings, Stage* stages,
+                                            u32 count, const Bindings& bindings, Stage* stages,
                                             char* scratch) {
   start_segment(tables, nodes, count, bindings, stages);
   const u32 warp = threadIdx.x / 32;

@@ -10,6 +10,7 @@
 //
 // Sequences wrap; they are only ever compared by their difference.
 #include "gpuos_abi.cuh"
+#include "gpuos_reserve.cuh"
 #include "gpuos_segment.cuh"
 #include "gpuos_sync.cuh"
 
@@ -250,7 +251,8 @@ __device__ __forceinline__ void run(const Context& c, Desk* desk, char* scratch)
     run_task(tables, task, desk->entry, scratch);
   } else if (task->logical_operator != 0) {
     run_segment(tables, reinterpret_cast<const gpuos_node*>(task->operand0), task->count,
-                reinterpret_cast<const u64*>(task->operand1[0]), desk->stages, scratch);
+                DistantBindings{reinterpret_cast<const u64*>(task->operand1[0])}, desk->stages,
+                scratch);
   }
 }
 
@@ -427,27 +429,6 @@ __device__ __forceinline__ void keep_lease(const Context& c, const gpuos_launch&
 }
 
 }  // namespace gpuos
-
-// Takes all an operator may: the registers and the stack that the kernel is launched with are those
-// of the most demanding function it could call through a pointer, and only this one is known when
-// the kernel is linked. Never called.
-extern "C" __device__ __noinline__ void gpuos_reserve(const gpuos_task* task, const gpuos_space*,
-                                                      char*, unsigned long long argument) {
-  constexpr int REGISTERS = 60;  // with addresses and the like, all 64
-  volatile unsigned stack[GPUOS_STACK_BYTES / 4];
-  unsigned* memory = reinterpret_cast<unsigned*>(argument);
-  unsigned value[REGISTERS];
-#pragma unroll
-  for (int k = 0; k < REGISTERS; k++) {
-    asm volatile("ld.global.u32 %0, [%1];" : "=r"(value[k]) : "l"(memory + 97 * k));
-  }
-  stack[task->count % (GPUOS_STACK_BYTES / 4)] = task->flags;
-#pragma unroll
-  for (int k = 0; k < REGISTERS; k++) {
-    asm volatile("st.global.u32 [%0], %1;" ::"l"(memory + 89 * k), "r"(value[k]));
-  }
-  memory[0] = stack[task->space % (GPUOS_STACK_BYTES / 4)];
-}
 
 extern "C" __global__ void __launch_bounds__(GPUOS_BLOCK_THREADS, GPUOS_BLOCKS_PER_SM)
     gpuos_worker(const __grid_constant__ gpuos_launch launch) {

@@ -150,6 +150,7 @@ class CudaTest {
     stream.copyToHost(target, a);
     assertEquals(1L << 40, target.get(JAVA_LONG, 8));
     assertTrue(stream.isDone());
+    assertTrue(stream.isCapturing());
     stream.synchronize();
     Cuda cuda = context.device().cuda();
     assertEquals(Optional.of(2L), cuda.pointerAttribute(PointerAttribute.MEMORY_TYPE, a));

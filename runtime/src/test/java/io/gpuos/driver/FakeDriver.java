@@ -351,6 +351,10 @@ public class FakeDriver implements SymbolLookup {
     return result == 0 && !ready ? 600 : result;
   }
 
+  public int cuStreamIsCapturing(long stream, MemorySegment out) {
+    return giveInt(onStream("cuStreamIsCapturing", stream), out, 1);
+  }
+
   public int cuStreamSynchronize(long stream) {
     return onStream("cuStreamSynchronize", stream);
   }

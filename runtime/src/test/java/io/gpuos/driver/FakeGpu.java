@@ -2,14 +2,17 @@ package io.gpuos.driver;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.gpuos.abi.LaunchRecord;
+import io.gpuos.abi.ReplayRecord;
 import io.gpuos.abi.StateRecord;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -29,6 +32,8 @@ import java.util.regex.Pattern;
 public final class FakeGpu extends FakeDriver {
 
   private static final long WORKER = 0xF00D_0000_0002L;
+  private static final List<String> KERNELS =
+      List.of("gpuos_worker", "gpuos_replay_near", "gpuos_replay_wide", "gpuos_replay_distant");
 
   /**
    * Bytes between two variables that tell an operator's address, and where functions seem to be.
@@ -46,6 +51,15 @@ public final class FakeGpu extends FakeDriver {
 
   /** Whether variables of modules hold something else than they were linked with. */
   public volatile boolean garbled;
+
+  /** Launches of other kernels, in order. */
+  public final List<Replay> replays = Collections.synchronizedList(new ArrayList<>());
+
+  /** Streams that are being captured. */
+  public final Set<Long> capturing = ConcurrentHashMap.newKeySet();
+
+  /** Whether events are reached. */
+  public volatile boolean eventsDone = true;
 
   private final Set<String> linking = new TreeSet<>();
   private final Map<String, Long> told = new ConcurrentHashMap<>();
@@ -79,6 +93,47 @@ public final class FakeGpu extends FakeDriver {
   public void die(int code) {
     sticky = code;
     resident = false;
+  }
+
+  /**
+   * A launch of another kernel than the worker.
+   *
+   * @param parameter the words of its only parameter
+   */
+  public record Replay(String kernel, int blocks, long stream, long[] parameter) {}
+
+  private static Replay replay(long function, int blocks, long stream, MemorySegment parameter) {
+    int number = (int) (function - WORKER);
+    long bindings =
+        switch (number) {
+          case 1 -> ReplayRecord.NEAR_BINDINGS;
+          case 2 -> ReplayRecord.WIDE_BINDINGS;
+          default -> 0;
+        };
+    long bytes = ReplayRecord.BYTES + bindings * Long.BYTES;
+    return new Replay(
+        KERNELS.get(number), blocks, stream, parameter.reinterpret(bytes).toArray(JAVA_LONG));
+  }
+
+  @Override
+  public int cuStreamIsCapturing(long stream, MemorySegment out) {
+    out.reinterpret(4).set(JAVA_INT, 0, capturing.contains(stream) ? 1 : 0);
+    return inContext("cuStreamIsCapturing");
+  }
+
+  @Override
+  public int cuEventQuery(long event) {
+    return eventsDone ? inContext("cuEventQuery") : 600;
+  }
+
+  @Override
+  public int cuEventRecord(long event, long stream) {
+    return inContext("cuEventRecord");
+  }
+
+  @Override
+  public int cuStreamWaitEvent(long stream, long event, int flags) {
+    return inContext("cuStreamWaitEvent");
   }
 
   /** How often the context is held. */
@@ -243,9 +298,10 @@ public final class FakeGpu extends FakeDriver {
 
   @Override
   public int cuModuleGetFunction(MemorySegment out, long module, MemorySegment name) {
-    return text(name).equals("gpuos_worker")
-        ? giveLong(inContext("cuModuleGetFunction"), out, WORKER)
-        : 500; // CUDA_ERROR_NOT_FOUND
+    int number = KERNELS.indexOf(text(name));
+    return number < 0
+        ? 500 // CUDA_ERROR_NOT_FOUND
+        : giveLong(inContext("cuModuleGetFunction"), out, WORKER + number);
   }
 
   @Override
@@ -272,6 +328,8 @@ public final class FakeGpu extends FakeDriver {
       state = first.reinterpret(128).get(JAVA_LONG, LaunchRecord.STATE);
       workerStream = stream;
       resident = true;
+    } else if (result == 0) {
+      replays.add(replay(function, gridX, stream, first));
     }
     return result;
   }

@@ -9,6 +9,7 @@ import io.gpuos.device.Injections;
 import io.gpuos.device.MemoryPool;
 import io.gpuos.device.OpenPhases;
 import io.gpuos.device.SpaceNumber;
+import io.gpuos.device.StreamReplays;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaStream;
@@ -21,6 +22,7 @@ import io.gpuos.inject.NamedOperator;
 import io.gpuos.inject.OperatorTable;
 import io.gpuos.inject.RingProgress;
 import io.gpuos.ir.Kernel;
+import io.gpuos.jit.CompileRequest;
 import io.gpuos.jit.CompileService;
 import io.gpuos.layout.AttentionSpace;
 import io.gpuos.layout.ContractionSpace;
@@ -94,6 +96,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   private final SpaceTable spaces;
   private final WorkerMemory memory;
   private final WorkerKernel kernel;
+  private final StreamKernels streams;
   private final InjectionChoice injection;
   private final Injections injections = new Injections();
   private final CodeLoader loader;
@@ -198,6 +201,8 @@ public final class CudaComputeDevice implements ComputeDevice {
       byte[] worker = linkedWorker();
       phases.end("worker code");
       kernel.load(worker);
+      streams = new StreamKernels(context, memory, this::linkedReplays, workers);
+      parts.push(streams::close);
       phases.end("worker kernel");
       injection = injectionChoice(settings);
       Aliases aliases = new Aliases(context, memory);
@@ -221,12 +226,17 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
   }
 
-  /** Relocatable code calls pointers as addresses, but is not loaded before it is linked. */
   private byte[] linkedWorker() {
-    return compiler.finished(
-        CudaOperators.workerRequest(architecture),
-        "link",
-        cubin -> context.link(Map.of("gpuos_worker", cubin)));
+    return linked(CudaOperators.workerRequest(architecture), "gpuos_worker");
+  }
+
+  private byte[] linkedReplays() {
+    return linked(CudaOperators.replaysRequest(architecture), "gpuos_replays");
+  }
+
+  /** Relocatable code calls pointers as addresses, but is not loaded before it is linked. */
+  private byte[] linked(CompileRequest request, String name) {
+    return compiler.finished(request, "link", cubin -> context.link(Map.of(name, cubin)));
   }
 
   private CudaOperators operators(Aliases aliases) {
@@ -412,6 +422,11 @@ public final class CudaComputeDevice implements ComputeDevice {
     }
     long even = Math.ceilDiv(tiles, (long) workers) * workers;
     return Math.ceilDiv(Math.ceilDiv(positions, even), 256L) * 256;
+  }
+
+  @Override
+  public Optional<StreamReplays> streams() {
+    return Optional.of(streams);
   }
 
   @Override

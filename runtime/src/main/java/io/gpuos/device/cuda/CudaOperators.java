@@ -78,12 +78,23 @@ final class CudaOperators implements AutoCloseable {
 
   /** What is compiled for the worker kernel. */
   static CompileRequest workerRequest(String architecture) {
+    return kernelRequest("gpuos_worker.cu", DeviceSources.worker(), architecture);
+  }
+
+  /** What is compiled for replays on streams. */
+  static CompileRequest replaysRequest(String architecture) {
+    return kernelRequest("gpuos_replays.cu", DeviceSources.replays(), architecture);
+  }
+
+  /** A source of kernels that call operators. */
+  private static CompileRequest kernelRequest(String name, String source, String architecture) {
     int blocks = 65_536 / (WorkerKernel.REGISTERS * WorkerKernel.BLOCK_THREADS);
     return new CompileRequest(
-        "gpuos_worker.cu",
-        DeviceSources.worker(),
+        name,
+        source,
         DeviceSources.headers(),
         with(
+            "--maxrregcount=" + WorkerKernel.REGISTERS,
             "-DGPUOS_BLOCK_THREADS=" + WorkerKernel.BLOCK_THREADS,
             "-DGPUOS_BLOCKS_PER_SM=" + blocks,
             "-DGPUOS_STACK_BYTES=" + WorkerKernel.STACK_BYTES),

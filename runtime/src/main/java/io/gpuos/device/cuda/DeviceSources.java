@@ -14,10 +14,13 @@ public final class DeviceSources {
 
   private static final String FOLDER = "/io/gpuos/device/";
   private static final String WORKER = "gpuos_worker.cu";
+  private static final String REPLAYS = "gpuos_replays.cu";
   private static final String INTERPRETER = "gpuos_interpret.cu";
   private static final String[] HEADER_FILES = {
     "gpuos_sync.cuh",
     "gpuos_segment.cuh",
+    "gpuos_replay.cuh",
+    "gpuos_reserve.cuh",
     "gpuos_ptx.cuh",
     "gpuos_types.cuh",
     "gpuos_math.cuh",
@@ -45,6 +48,11 @@ public final class DeviceSources {
   /** Text of the worker kernel. */
   public static String worker() {
     return read(WORKER);
+  }
+
+  /** Text of the kernels that replay programs on streams. */
+  static String replays() {
+    return read(REPLAYS);
   }
 
   /**

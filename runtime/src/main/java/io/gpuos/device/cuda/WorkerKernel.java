@@ -123,8 +123,13 @@ final class WorkerKernel implements Lease.Launcher {
 
   /** Registers each thread of the kernel has: no operator may need more. */
   int registers() {
+    return registers(kernel);
+  }
+
+  /** Registers that each thread of {@code function} has: they are given out by eights. */
+  static int registers(CudaFunction function) {
     int granularity = 8;
-    int used = kernel.attribute(FunctionAttribute.NUM_REGS);
+    int used = function.attribute(FunctionAttribute.NUM_REGS);
     return Math.ceilDiv(used, granularity) * granularity;
   }
 

@@ -122,6 +122,11 @@ final class WorkerMemory {
     return entries + (long) number * EntryRecord.BYTES;
   }
 
+  /** Device address of the directory of iteration spaces. */
+  long spacePages() {
+    return launch.get(ValueLayout.JAVA_LONG, LaunchRecord.SPACE_PAGES);
+  }
+
   /** The launch parameter for {@code epoch}; valid until the next call. Guarded by the lease. */
   MemorySegment launchParameter(long epoch) {
     put(LaunchRecord.EPOCH, epoch);

@@ -1,0 +1,205 @@
+package io.gpuos.device.cuda;
+
+import io.gpuos.abi.CudaHeader;
+import io.gpuos.abi.ReplayRecord;
+import io.gpuos.device.StreamReplays;
+import io.gpuos.driver.CudaContext;
+import io.gpuos.driver.CudaEvent;
+import io.gpuos.driver.CudaFunction;
+import io.gpuos.driver.CudaModule;
+import io.gpuos.driver.CudaStream;
+import io.gpuos.driver.LaunchConfig;
+import io.gpuos.driver.PreparedLaunch;
+import io.gpuos.error.DeviceException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Locale;
+import java.util.function.Supplier;
+
+/**
+ * The kernels that replay a program on a stream of somebody else. Compiled and loaded when the
+ * first program is prepared, into an image of their own that stays: they call the code of operators
+ * by its address, as the workers do. Thread-safe.
+ */
+final class StreamKernels implements StreamReplays, AutoCloseable {
+
+  private final CudaContext context;
+  private final WorkerMemory memory;
+  private final int workers;
+  private final Supplier<byte[]> image;
+
+  /** Null until the first program; guarded by the monitor. */
+  private CudaModule module;
+
+  /** Programs that were closed before their last replay was complete. */
+  private final Deque<Retired> retired = new ArrayDeque<>();
+
+  private record Retired(CudaEvent event, Runnable release) {}
+
+  /**
+   * @param image gives the linked kernels
+   * @param workers blocks that a replay has at most
+   */
+  StreamKernels(CudaContext context, WorkerMemory memory, Supplier<byte[]> image, int workers) {
+    this.context = context;
+    this.memory = memory;
+    this.image = image;
+    this.workers = workers;
+  }
+
+  /** Loading waits until no kernel runs: the workers' lease ends, or linger does. */
+  private synchronized CudaFunction function(String name) {
+    if (module == null) {
+      module = context.loadModule(image.get());
+    }
+    CudaFunction function = module.function(name);
+    if (WorkerKernel.registers(function) < WorkerKernel.REGISTERS) {
+      throw new DeviceException(
+          String.format(
+              Locale.ROOT,
+              "registers of a kernel: kernel=%s, registers=%d, expected=%d, as operators may need; this is a defect",
+              name,
+              WorkerKernel.registers(function),
+              WorkerKernel.REGISTERS));
+    }
+    return function;
+  }
+
+  @Override
+  public boolean fits(int bases) {
+    return bases <= ReplayRecord.WIDE_BINDINGS;
+  }
+
+  @Override
+  public Launches prepare(Code code) {
+    sweep();
+    return context.withCurrent(() -> new Prepared(code));
+  }
+
+  private PreparedLaunch launchOf(Code code) {
+    LaunchConfig config =
+        LaunchConfig.of(Math.min(code.count(), workers), WorkerKernel.BLOCK_THREADS)
+            .withSharedBytes(CudaHeader.SCRATCH_BYTES);
+    if (!fits(code.bases())) {
+      return function("gpuos_replay_distant").prepare(config, ReplayRecord.BYTES);
+    }
+    boolean few = code.bases() <= ReplayRecord.NEAR_BINDINGS;
+    int room = few ? ReplayRecord.NEAR_BINDINGS : ReplayRecord.WIDE_BINDINGS;
+    return function(few ? "gpuos_replay_near" : "gpuos_replay_wide")
+        .prepare(config, ReplayRecord.BYTES + (long) room * Long.BYTES);
+  }
+
+  /** Lets go of what is complete by now. */
+  private void sweep() {
+    for (; ; ) {
+      Retired first;
+      synchronized (retired) {
+        first = retired.peek();
+        if (first == null || !first.event.isDone()) {
+          return;
+        }
+        retired.remove();
+      }
+      first.event.close();
+      first.release.run();
+    }
+  }
+
+  /** Forgets what is not complete: its memory goes with the device. */
+  @Override
+  public void close() {
+    synchronized (retired) {
+      retired.forEach(one -> one.event.close());
+      retired.clear();
+    }
+    unload();
+  }
+
+  private synchronized void unload() {
+    if (module != null) {
+      module.close();
+    }
+  }
+
+  /** One program's launches. */
+  private final class Prepared implements Launches {
+
+    private final Code code;
+    private final PreparedLaunch launch;
+    private final MemorySegment bindings;
+    private final Arena arena = Arena.ofShared();
+
+    /** Behind the last launch that was not captured. */
+    private final CudaEvent event = context.newEvent();
+
+    private CudaStream stream;
+    private boolean captured;
+
+    Prepared(Code code) {
+      this.code = code;
+      this.launch = launchOf(code);
+      MemorySegment parameter = launch.parameter();
+      put(parameter, ReplayRecord.SEGMENTS, code.segments());
+      put(parameter, ReplayRecord.AFTER, code.after());
+      put(parameter, ReplayRecord.STATE, code.state());
+      put(parameter, ReplayRecord.ENTRIES, memory.entry(0));
+      put(parameter, ReplayRecord.SPACE_PAGES, memory.spacePages());
+      put(parameter, ReplayRecord.BINDINGS, code.bindings());
+      parameter.set(ValueLayout.JAVA_INT, ReplayRecord.COUNT, code.count());
+      this.bindings =
+          fits(code.bases())
+              ? parameter.asSlice(ReplayRecord.BYTES, (long) code.bases() * Long.BYTES)
+              : arena.allocate((long) code.bases() * Long.BYTES, Long.BYTES);
+    }
+
+    private static void put(MemorySegment parameter, int offset, long value) {
+      parameter.set(ValueLayout.JAVA_LONG, offset, value);
+    }
+
+    @Override
+    public MemorySegment bindings() {
+      return bindings;
+    }
+
+    @Override
+    public void launch(long handle) {
+      boolean other = stream == null || stream.handle() != handle;
+      CudaStream target = other ? context.foreignStream(handle) : stream;
+      boolean capturing = target.isCapturing();
+      if (other && stream != null && !event.isDone()) {
+        target.waitFor(event);
+      }
+      if (code.bindings() != 0) {
+        // From pageable memory: the driver has taken it when this returns.
+        target.copyToDevice(code.bindings(), bindings);
+      }
+      launch.launch(target);
+      if (capturing) {
+        captured = true;
+      } else {
+        event.record(target);
+        stream = target;
+      }
+    }
+
+    @Override
+    public void close(Runnable release) {
+      sweep();
+      launch.close();
+      arena.close();
+      if (captured) {
+        event.close();
+      } else if (event.isDone()) {
+        event.close();
+        release.run();
+      } else {
+        synchronized (retired) {
+          retired.add(new Retired(event, release));
+        }
+      }
+    }
+  }
+}
