@@ -15,6 +15,7 @@ GPUOS_INLINE unsigned half_bits(float x) {
 GPUOS_INLINE float half_value(unsigned bits) { return (float)half_real(bits & 0xffff, 10, 15, 5); }
 GPUOS_INLINE unsigned bfloat_bits(float x) { return round_float(__float_as_uint(x), 7, 127, 8); }
 GPUOS_INLINE float about_reciprocal(float x) { return 1 / x * (1 - 0x1p-22f); }
+GPUOS_INLINE double about_reciprocal(double x) { return 1 / x * (1 - 0x1p-20); }
 
 GPUOS_INLINE void forget() {}
 

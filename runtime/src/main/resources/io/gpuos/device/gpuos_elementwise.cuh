@@ -34,13 +34,13 @@ template <class Body, int V> GPUOS_INLINE void apply(Group<Body, V>& group) {
 
 // Groups a thread holds at once, to have many bytes under way: as many as registers and the size of
 // the code allow. 16 registers of inputs move as many bytes of large tensors as more do (on an H200);
-// twice as many bring a small one with one wait, where the rest of the code leaves them.
+// twice as many bring a small one with one wait.
 template <class Body, int V> GPUOS_CONSTEXPR int groups_in_flight(int most) {
   if (Body::weight > HEAVY) {
     return 1;
   }
-  int by_registers = (Body::weight > 16 ? 16 : 32) / Body::operands::input_words(V);
-  int by_code = 512 / (V * Body::weight);
+  int by_registers = 32 / Body::operands::input_words(V);
+  int by_code = 640 / (V * Body::weight);
   int groups = by_registers < by_code ? by_registers : by_code;
   groups = groups < most ? groups : most;
   return groups < 1 ? 1 : groups;

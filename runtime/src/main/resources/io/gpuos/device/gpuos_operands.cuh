@@ -180,7 +180,7 @@ template <class... Kinds> struct Operands {
 // A body names its cost: Body::weight, about the instructions it takes per element. Above this
 // weight its code is not repeated for every element of a group; the group turns instead, element by
 // element, past one copy of the code (registers cannot be indexed at run time).
-constexpr int HEAVY = 64;
+constexpr int HEAVY = 96;
 
 template <class Body, int V> struct Group {
   typename Body::operands::template slots<V> slots;

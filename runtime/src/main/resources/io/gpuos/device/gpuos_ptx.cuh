@@ -43,6 +43,13 @@ GPUOS_INLINE float about_reciprocal(float x) {
   return inverse;
 }
 
+// 1 / x to 20 bits, exactly 0 and infinity for infinity and 0.
+GPUOS_INLINE double about_reciprocal(double x) {
+  double inverse;
+  asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(inverse) : "d"(x));
+  return inverse;
+}
+
 // Whatever was read from memory has to be read again behind this: from shared memory that costs less
 // than to keep it where registers are few.
 GPUOS_INLINE void forget() { asm volatile("" ::: "memory"); }

@@ -56,7 +56,7 @@ template <class A> struct Sum : Folding<Sum<A>, A> {
 
 // NaN for no elements.
 template <class A> struct Mean : Sum<A> {
-  GPUOS_INLINE A finish(const Single<A>& s, long long n) { return s.value / A(n); }
+  GPUOS_INLINE A finish(const Single<A>& s, long long n) { return div(s.value, A(n)); }
 };
 
 template <class A> struct Prod : Folding<Prod<A>, A> {
@@ -206,7 +206,7 @@ template <class A, class Parameter> struct Variance {
       return;
     }
     A distance = t.mean - s.mean;
-    A share = A(t.n) / A(s.n + t.n);
+    A share = div(A(t.n), A(s.n + t.n));
     s.squares += t.squares + distance * distance * A(s.n) * share;
     s.mean += distance * share;
     s.n += t.n;
@@ -217,7 +217,7 @@ template <class A, class Parameter> struct Variance {
     for (int i = 0; i < V; i++) {
       sum += x[i];
     }
-    State group{sum / V, A(0), V};
+    State group{sum * A(1.0 / V), A(0), V};  // V is a power of 2
 #pragma unroll
     for (int i = 0; i < V; i++) {
       A distance = x[i] - group.mean;
@@ -231,7 +231,7 @@ template <class A, class Parameter> struct Variance {
   }
   GPUOS_INLINE A finish(const State& s, long long n) {
     A divisor = A(n) - A(Parameter::value());
-    return s.squares / (divisor > A(0) ? divisor : A(0));
+    return div(s.squares, divisor > A(0) ? divisor : A(0));
   }
 };
 template <class A, class Parameter> struct Deviation : Variance<A, Parameter> {

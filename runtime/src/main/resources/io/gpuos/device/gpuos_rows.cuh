@@ -69,7 +69,7 @@ template <class Body, int V> GPUOS_CONSTEXPR int log_held() {
 
 // Whether the code for an element is repeated for each element of a group of V.
 template <class Body, int V> GPUOS_CONSTEXPR bool unrolled() {
-  return V == 1 || Body::weight <= 2 * HEAVY;
+  return V == 1 || Body::weight <= 128;
 }
 
 // Folds the values of a group, whose elements start at place `first` of the row.
