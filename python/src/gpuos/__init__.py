@@ -6,8 +6,11 @@
 this process and starts with the first recording.
 """
 
+from gpuos import backend as _backend
 from gpuos.compiled import compile, explain
 from gpuos.errors import DeviceException, GpuosError, InvalidInputException, ResourceException
+from gpuos.injected import inject
+from gpuos.scope import dispatch
 
 __all__ = [
     "DeviceException",
@@ -15,5 +18,9 @@ __all__ = [
     "InvalidInputException",
     "ResourceException",
     "compile",
+    "dispatch",
     "explain",
+    "inject",
 ]
+
+_backend.register()

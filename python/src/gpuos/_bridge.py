@@ -12,7 +12,7 @@ import threading
 from gpuos import _jvm
 from gpuos.errors import GpuosError, from_java
 
-_VERSION = 1
+_VERSION = 2
 # Name and number of 64-bit words, in the order of the table.
 _FUNCTIONS = (
     ("open", 3),
@@ -25,6 +25,8 @@ _FUNCTIONS = (
     ("svg", 2),
     ("release", 1),
     ("free", 1),
+    ("inject", 7),
+    ("infer", 3),
 )
 
 _lock = threading.RLock()
@@ -68,7 +70,17 @@ def _call(name, *words):
     functions = _functions or _load()
     error = functions[name](*words)
     if error:
-        raise from_java(_take(error))
+        fail(error)
+
+
+def address(name):
+    """Where a function lies, for callers in C++."""
+    return ctypes.cast((_functions or _load())[name], ctypes.c_void_p).value
+
+
+def fail(error):
+    """Raises the error that a function gave, for callers in C++."""
+    raise from_java(_take(error))
 
 
 def _take(address):
@@ -117,6 +129,18 @@ def support(graph):
     return _text_of("support", address, length).split("\n")
 
 
+def inject(name, body, signature):
+    """Injects an operator; returns `elementwise` or `reduction`, and the names of its inputs."""
+    texts = [_bytes(text) for text in (name, body, signature)]
+    return _text_of("inject", *(word for text in texts for word in text[1:])).split("\n")
+
+
+def infer(graph):
+    """Type and shape of what a graph's first call gives: `f32 [2,3]`."""
+    data, address, length = _bytes(graph)
+    return _text_of("infer", address, length)
+
+
 class Program:
     """A compiled graph. Released when the collector finds it."""
 
@@ -134,6 +158,11 @@ class Program:
             ctypes.addressof(handle),
         )
         self._handle = handle.value
+
+    @property
+    def handle(self):
+        """Number of the program in the bridge, valid while this object lives."""
+        return self._handle
 
     def replay(self, addresses, stream):
         """Runs on the addresses of the graph's input and output storages, in their order."""

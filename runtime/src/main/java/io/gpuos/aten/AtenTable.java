@@ -41,7 +41,7 @@ public final class AtenTable {
   private record Found(Entry entry, Lowering.Form form) {}
 
   private static final String NAMESPACE = "aten::";
-  private static final String DEFAULT = ".default";
+  static final String DEFAULT = ".default";
 
   /** Operators that are refused on purpose, with the reason. */
   private static final Map<String, String> REASONS =
@@ -119,7 +119,9 @@ public final class AtenTable {
    * @throws Refused with the reason, if the table does not have it
    */
   static List<Step> steps(AtenCall call) {
-    return lower(overload(call), call);
+    return InjectedOperators.isNamedBy(call)
+        ? InjectedOperators.steps(call)
+        : lower(overload(call), call);
   }
 
   /** As {@link #steps}, of the overload {@code name} instead of the call's. */
@@ -136,7 +138,9 @@ public final class AtenTable {
   }
 
   static Lowering.Form form(AtenCall call) {
-    return OVERLOADS.get(overload(call)).form();
+    return InjectedOperators.isNamedBy(call)
+        ? Lowering.Form.FUNCTIONAL
+        : OVERLOADS.get(overload(call)).form();
   }
 
   private static String overload(AtenCall call) {

@@ -149,13 +149,19 @@ __device__ __forceinline__ void start_segment(const Tables& tables, const gpuos_
   __syncthreads();
 }
 
+// Looks at no clock: for replays that are not traced.
+struct NoClocks {
+  __device__ __forceinline__ void before(u32) const {}
+  __device__ __forceinline__ void after(u32) const {}
+};
+
 // Runs `count` nodes, at least one. All threads of the block; `nodes` and `bindings` are read
 // through fences that the caller has made. What one node writes, the next may read: a barrier is
 // between them.
-template <class Bindings>
+template <class Bindings, class Clocks = NoClocks>
 __device__ __forceinline__ void run_segment(const Tables& tables, const gpuos_node* nodes,
                                             u32 count, const Bindings& bindings, Stage* stages,
-                                            char* scratch) {
+                                            char* scratch, const Clocks& clocks = Clocks()) {
   start_segment(tables, nodes, count, bindings, stages);
   const u32 warp = threadIdx.x / 32;
   const u32 lane = threadIdx.x % 32;
@@ -182,7 +188,9 @@ __device__ __forceinline__ void run_segment(const Tables& tables, const gpuos_no
     }
     const bool linear = (stage->task.flags & GPUOS_FLAG_LINEAR) != 0;
     const gpuos_space* space = linear || n == 0 ? space_in(stage->page, &stage->task) : &stage->space;
+    clocks.before(n);
     run(&stage->task, space, stage->entry, scratch);
+    clocks.after(n);
     if (warp == FETCHING_WARP) {
       copies_wait<1>();  // the node that was asked for last has another round
     } else if (warp > FETCHING_WARP) {
