@@ -4,9 +4,8 @@
 
 #include "check_run.h"
 
-template <class Kernel>
-static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsigned count,
-                                   const gpuos_space* space) {
+static __device__ void check_tiles(gpuos_operator kernel, const gpuos_task* tiles, unsigned count,
+                                   const gpuos_space* space, unsigned long long argument = 0) {
   __shared__ gpuos_task task;
   alignas(16) __shared__ char scratch[GPUOS_SCRATCH_BYTES];
   for (unsigned tile = blockIdx.x; tile < count; tile += gridDim.x) {
@@ -17,7 +16,8 @@ static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsig
       ((unsigned*)scratch)[i] = 0xdeadbeefu;  // an operator must not count on what it finds
     }
     __syncthreads();
-    kernel(&task, space, scratch, 0);
+    GPUOS_CALLED
+    kernel(&task, space, scratch, argument);
     __syncthreads();
   }
 }
@@ -30,16 +30,9 @@ static __device__ void check_tiles(Kernel kernel, const gpuos_task* tiles, unsig
 
 // The chunk that holds the interpreter, whose entry has been renamed to gpuos_op_interpret.
 #define CHECK_INTERPRETER                                                                     \
-  struct Interpreted {                                                                        \
-    unsigned long long program;                                                               \
-    __device__ void operator()(const gpuos_task* task, const gpuos_space* space,              \
-                               char* scratch, unsigned long long) const {                     \
-      gpuos_op_interpret(task, space, scratch, program);                                      \
-    }                                                                                         \
-  };                                                                                          \
   static __global__ void check_interpreter(unsigned long long program, const gpuos_task* tiles, \
                                            unsigned count, const gpuos_space* space) {        \
-    check_tiles(Interpreted{program}, tiles, count, space);                                   \
+    check_tiles(gpuos_op_interpret, tiles, count, space, program);                            \
   }                                                                                           \
   void run_interpreted(const Run& run) {                                                      \
     CHECK_LAUNCH(check_interpreter, run, run.argument, run.tiles, run.tile_count, run.space); \

@@ -286,3 +286,8 @@ __device__ __forceinline__ unsigned long long gpuos_operand_at(const gpuos_task*
 // The argument is that of the operator's entry.
 typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space, char* scratch,
                                unsigned long long argument);
+
+// Before the definition of an operator, and before every statement that calls one through a
+// pointer: an operator keeps two registers of its caller's, R16 and R17, where it returns to.
+// By the usual convention it would keep half of all, and write to memory those it needs.
+#define GPUOS_CALLED _Pragma("nv_abi preserve_n_data(2)")

@@ -9,7 +9,7 @@ struct Body {
   static constexpr bool wraps = true;
 };
 
-extern "C" __device__ void gpuos_op
+GPUOS_CALLED extern "C" __device__ void gpuos_op
     (const gpuos_task* task, const gpuos_space* space, char* scratch,
      unsigned long long) {
   gpuos::scatter<Body>(task, space, scratch);

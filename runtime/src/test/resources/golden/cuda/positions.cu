@@ -13,7 +13,7 @@ struct Body {
   }
 };
 
-extern "C" __device__ void gpuos_op
+GPUOS_CALLED extern "C" __device__ void gpuos_op
     (const gpuos_task* task, const gpuos_space* space, char* scratch,
      unsigned long long) {
   gpuos::scan<Body>(task, space, scratch);

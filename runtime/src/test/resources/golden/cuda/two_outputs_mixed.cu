@@ -25,7 +25,7 @@ struct Body {
   }
 };
 
-extern "C" __device__ void gpuos_op
+GPUOS_CALLED extern "C" __device__ void gpuos_op
     (const gpuos_task* task, const gpuos_space* space, char* scratch,
      unsigned long long) {
   gpuos::elementwise<Body>(task, space, scratch);

@@ -16,6 +16,9 @@ public final class CudaGenerator {
   /** Name of the device function every source defines. */
   public static final String ENTRY = "gpuos_op";
 
+  /** What precedes its name: it is called as workers call. */
+  static final String CALLED = "GPUOS_CALLED extern \"C\" __device__ void ";
+
   private final Kernel kernel;
   private final ForeignSources foreign;
   private final CudaNodes nodes;
@@ -54,7 +57,7 @@ public final class CudaGenerator {
     out.append(foreign.declarations());
     body();
     line("");
-    line("extern \"C\" __device__ void " + ENTRY);
+    line(CALLED + ENTRY);
     line("    (const gpuos_task* task, const gpuos_space* space, char* scratch,");
     line("     unsigned long long) {");
     boolean linear = kernel instanceof Kernel.Elementwise elementwise && elementwise.linear();

@@ -71,7 +71,7 @@ final class CudaRows {
     }
     body();
     line("");
-    line("extern \"C\" __device__ void " + CudaGenerator.ENTRY);
+    line(CudaGenerator.CALLED + CudaGenerator.ENTRY);
     line("    (const gpuos_task* task, const gpuos_space* space, char* scratch,");
     line("     unsigned long long) {");
     line("  gpuos::rows<Body>(task, space, scratch);");

@@ -9,9 +9,9 @@ import java.util.stream.Stream;
  * said here was observed in code that NVRTC 13.3 makes for it; other architectures are refused.
  */
 enum Architecture {
-  SM_80(80, 0x6005004, 0x118, 0x0, 0xc, false),
-  SM_90(90, 0x6005a04, 0x208, 0x0, 0xc, true),
-  SM_100(100, 0x6006402, 0x358, 0x360, 0x370, true);
+  SM_80(80, 0x6005004, 0x118, 0x0, 0xc, new Range(0x18, 0x20), false),
+  SM_90(90, 0x6005a04, 0x208, 0x0, 0xc, Range.NONE, true),
+  SM_100(100, 0x6006402, 0x358, 0x360, 0x370, Range.NONE, true);
 
   /** ABI version in the ELF header of the cubins observed. */
   static final int ABI_VERSION = 8;
@@ -23,21 +23,31 @@ enum Architecture {
   private static final int TWO_WORDS = 8;
 
   /** A range of bytes in constant bank 0, {@code begin} to below {@code end}. */
-  record Range(int begin, int end) {}
+  record Range(int begin, int end) {
+    static final Range NONE = new Range(0, 0);
+  }
 
   private final int number;
   private final int flags;
   private final List<Range> environment;
   private final boolean splitOffsets;
 
-  Architecture(int number, int flags, int descriptor, int block, int grid, boolean splitOffsets) {
+  Architecture(
+      int number,
+      int flags,
+      int descriptor,
+      int block,
+      int grid,
+      Range windows,
+      boolean splitOffsets) {
     this.number = number;
     this.flags = flags;
     this.environment =
         List.of(
             new Range(descriptor, descriptor + TWO_WORDS),
             new Range(block, block + THREE_WORDS),
-            new Range(grid, grid + THREE_WORDS));
+            new Range(grid, grid + THREE_WORDS),
+            windows);
     this.splitOffsets = splitOffsets;
   }
 
@@ -53,8 +63,9 @@ enum Architecture {
 
   /**
    * Whether the bytes {@code begin} to below {@code end} of constant bank 0 describe the launch,
-   * not a kernel: sizes of block and grid, and the descriptor of generic memory. They mean the same
-   * to every function of a launch; what lies behind them are parameters of the kernel.
+   * not a kernel: sizes of block and grid, the descriptor of generic memory, and where in it a
+   * thread sees shared memory, where that is not a special register. They mean the same to every
+   * function of a launch; what lies behind them are parameters of the kernel.
    */
   boolean isEnvironment(int begin, int end) {
     for (int at = begin; at < end; at++) {

@@ -4,6 +4,7 @@ import io.gpuos.inject.Cubin.Section;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Looks at every instruction of a function and refuses those that would leave the operator, end the
@@ -14,8 +15,11 @@ final class CodeScan {
   private static final int DISTANCE_BITS = 48;
   private static final int REGION_DISTANCE_BITS = 30;
 
-  /** The register that holds the return address, by the calling convention. */
-  private static final int RETURN_REGISTER = 20;
+  /** The register that holds the return address of an operator: see {@code GPUOS_CALLED}. */
+  private static final Set<Integer> RETURN_OF_ENTRY = Set.of(16);
+
+  /** That of the functions it calls, by the usual convention, and see {@code GPUOS_APART}. */
+  private static final Set<Integer> RETURN_OF_OTHERS = Set.of(20, 18);
 
   private static final int RETURN_IS_ABSOLUTE = 85;
   private static final int NO_REGISTER = 0xff;
@@ -24,16 +28,19 @@ final class CodeScan {
   private final Architecture architecture;
   private final Section code;
   private final BitSet calls;
+  private final Set<Integer> returnRegisters;
 
   /**
    * Scans {@code code}.
    *
    * @param calls offsets of the instructions whose call target a relocation fills in
+   * @param isEntry whether the resident kernel calls it, and not another function of the operator
    */
-  CodeScan(Architecture architecture, Section code, BitSet calls) {
+  CodeScan(Architecture architecture, Section code, BitSet calls, boolean isEntry) {
     this.architecture = architecture;
     this.code = code;
     this.calls = calls;
+    this.returnRegisters = isEntry ? RETURN_OF_ENTRY : RETURN_OF_OTHERS;
   }
 
   void check() {
@@ -99,7 +106,7 @@ final class CodeScan {
 
   private void checkReturn(int at, Instruction instruction) {
     boolean toCaller =
-        instruction.bits(24, 8) == RETURN_REGISTER
+        returnRegisters.contains((int) instruction.bits(24, 8))
             && instruction.bit(RETURN_IS_ABSOLUTE)
             && instruction.bits(16, 8) == 0
             && instruction.bits(32, 49) == 0;

@@ -45,6 +45,7 @@ final class CubinVerifier {
   private final Map<Integer, Function> functions = new LinkedHashMap<>();
   private final Map<Integer, Section> data = new LinkedHashMap<>();
   private final Deque<Integer> reached = new ArrayDeque<>();
+  private int entrySection;
 
   /** A function that can be reached: all of its section. */
   private record Function(Section code, int registers, int frameBytes, Set<Integer> callees) {}
@@ -104,6 +105,7 @@ final class CubinVerifier {
 
   private VerifiedCubin verify(String entry) {
     Symbol symbol = entry(entry);
+    entrySection = symbol.section();
     reached.add(symbol.section());
     while (!reached.isEmpty()) {
       int section = reached.remove();
@@ -184,7 +186,7 @@ final class CubinVerifier {
         calls.set((int) change.offset());
       }
     }
-    new CodeScan(architecture, code, calls).check();
+    new CodeScan(architecture, code, calls, code.index() == entrySection).check();
     Set<Integer> callees = checkRelocations(code);
     return new Function(code, needs.registers(), needs.frameBytes(), callees);
   }

@@ -33,59 +33,65 @@ template <class Body, int V> GPUOS_INLINE void apply(Group<Body, V>& group) {
 }
 
 // Groups a thread holds at once, to have many bytes under way: as many as registers and the size of
-// the code allow. More than 16 registers of inputs did not move more bytes on the H200, and fewer
-// spare the rest.
+// the code allow. 16 registers of inputs move as many bytes of large tensors as more do (on an H200);
+// twice as many bring a small one with one wait.
 template <class Body, int V> GPUOS_CONSTEXPR int groups_in_flight(int most) {
   if (Body::weight > HEAVY) {
     return 1;
   }
-  int by_registers = 16 / Body::operands::input_words(V);
-  int by_code = 512 / (V * Body::weight);
+  int by_registers = 32 / Body::operands::input_words(V);
+  int by_code = 640 / (V * Body::weight);
   int groups = by_registers < by_code ? by_registers : by_code;
   groups = groups < most ? groups : most;
   return groups < 1 ? 1 : groups;
 }
 
-// Runs the body over `total` groups of V; site_of(i) says where group i lies. Full strides first,
-// without a question, which moves 5 % more bytes on an H100 than to ask for each group whether it
-// is there; then the rest, one group a thread at a time.
-template <class Body, int V, int U, class SiteOf>
-GPUOS_INLINE void sweep(unsigned total, SiteOf site_of) {
-  unsigned step = blockDim.x;
-  unsigned first = 0;
-  for (; first + step * U <= total; first += step * U) {
-    unsigned mine = first + threadIdx.x;
-    decltype(site_of(0)) sites[U];
-    Group<Body, V> groups[U];
+// Loads, computes and stores groups `mine`, `mine` + step, ... as far as they are below `total`; with
+// ALL of them there are U. All loads are under way before the first is waited for.
+template <class Body, int V, int U, bool ALL, class SiteOf>
+GPUOS_INLINE void sweep_once(unsigned mine, unsigned step, unsigned total, SiteOf& site_of) {
+  decltype(site_of(0)) sites[U];
+  Group<Body, V> groups[U];
 #pragma unroll
-    for (int u = 0; u < U; u++) {
+  for (int u = 0; u < U; u++) {
+    if (ALL || mine + u * step < total) {
       sites[u] = site_of(mine + u * step);
       groups[u].load(sites[u]);
     }
+  }
 #pragma unroll
-    for (int u = 0; u < U; u++) {
+  for (int u = 0; u < U; u++) {
+    if (ALL || mine + u * step < total) {
       apply(groups[u]);
       groups[u].store(sites[u]);
     }
   }
-  for (; first < total; first += step) {
-    unsigned mine = first + threadIdx.x;
-    if (mine < total) {
-      auto site = site_of(mine);
-      Group<Body, V> group;
-      group.load(site);
-      apply(group);
-      group.store(site);
+}
+
+// Runs the body over `total` groups of V; site_of(i) says where group i lies. Full strides first,
+// without a question, which moves 5 % more bytes on an H100 than to ask for each group whether it
+// is there; then the rest.
+template <class Body, int V, int U, class SiteOf>
+GPUOS_INLINE void sweep(unsigned total, SiteOf site_of) {
+  const unsigned step = blockDim.x;
+  unsigned first = 0;
+  if constexpr (U > 1) {
+#pragma unroll 1
+    for (; first + step * U <= total; first += step * U) {
+      sweep_once<Body, V, U, true>(first + threadIdx.x, step, total, site_of);
     }
+  }
+#pragma unroll 1
+  for (; first < total; first += step * U) {
+    sweep_once<Body, V, U, false>(first + threadIdx.x, step, total, site_of);
   }
 }
 
 // A linear tile of more elements than threads.
-template <class Body> GPUOS_OUTLINE void many_linear(const gpuos_task* task) {
+template <class Body>
+GPUOS_INLINE void many_linear(const Words<typename Body::operands>& words, unsigned count) {
   using Kinds = typename Body::operands;
   constexpr int V = 16 / Kinds::widest(true);
-  const Words<Kinds> words(task);
-  const unsigned count = task->count;
   unsigned done = 0;
   if (words.template aligned<V>()) {
     sweep<Body, V, groups_in_flight<Body, V>(8)>(
@@ -123,9 +129,26 @@ GPUOS_INLINE bool in_groups(const Words<Kinds>& words, const gpuos_space* space,
   return possible;
 }
 
+// Groups of a strided tile that a thread holds at once: each takes an address an operand.
+template <class Body, int V> GPUOS_CONSTEXPR int strided_in_flight() {
+  constexpr int OPERANDS = Body::operands::COUNT;
+  return groups_in_flight<Body, V>(OPERANDS > 6 ? 1 : 6 / OPERANDS);
+}
+
+// Single positions of a strided tile, `first` being where it starts, of type P as in advance().
+template <class Body, int U, class P>
+GPUOS_INLINE void sweep_positions(const Scattered<typename Body::operands>& origin,
+                                  const gpuos_space* space, P first, unsigned count) {
+  sweep<Body, 1, U>(count, [&](unsigned i) {
+    Scattered<typename Body::operands> site = origin;
+    advance<1, true>(site, space, 0, space->rank, first + i);
+    return site;
+  });
+}
+
 // A tile of any iteration space. Tiles have less than 2^31 positions.
 template <class Body>
-GPUOS_OUTLINE void strided(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void strided(const gpuos_task* task, const gpuos_space* global, char* scratch) {
   using Kinds = typename Body::operands;
   constexpr int V = 16 / Kinds::widest(true);
   const gpuos_space* space = stage<Kinds>(global, scratch);
@@ -138,24 +161,22 @@ GPUOS_OUTLINE void strided(const gpuos_task* task, const gpuos_space* global, ch
     constexpr int K = decltype(index)::value;
     origin.at[K] = words.of[K];
   });
+  if (first + count >= SHORT_POSITIONS) {
+    sweep_positions<Body, 1>(origin, space, first, count);
+    return;
+  }
   if constexpr (Body::weight <= HEAVY) {
-    if (count > blockDim.x && rank > 0 && first + count < SHORT_POSITIONS &&
-        in_groups<Kinds, V>(words, space, origin.packed)) {
+    if (count > blockDim.x && rank > 0 && in_groups<Kinds, V>(words, space, origin.packed)) {
       // Tiles start at multiples of 256 and end at one or with the space: no group is cut.
-      sweep<Body, V, groups_in_flight<Body, V>(2 / Kinds::input_words(1))>(
-          count / V, [&](unsigned i) {
-            Scattered<Kinds> site = origin;
-            advance<V, true>(site, space, 0, rank, (unsigned)first / V + i);
-            return site;
-          });
+      sweep<Body, V, strided_in_flight<Body, V>()>(count / V, [&](unsigned i) {
+        Scattered<Kinds> site = origin;
+        advance<V, true>(site, space, 0, rank, (unsigned)first / V + i);
+        return site;
+      });
       return;
     }
   }
-  sweep<Body, 1, groups_in_flight<Body, 1>(2 / Kinds::input_words(1))>(count, [&](unsigned i) {
-    Scattered<Kinds> site = origin;
-    advance<1, true>(site, space, 0, rank, first + i);
-    return site;
-  });
+  sweep_positions<Body, strided_in_flight<Body, 1>()>(origin, space, (unsigned)first, count);
 }
 
 // At most one group a thread, linear.
@@ -170,12 +191,11 @@ GPUOS_INLINE void one_linear(const Words<typename Body::operands>& words, unsign
   }
 }
 
-// The operator for linear tiles only: called by all threads of a block.
-//
-// Small tiles, by far the most frequent, are served in line. Others need many registers, which a
-// function saves on entry; out of line they do so only when they run.
-template <class Body> GPUOS_INLINE void elementwise_linear(const gpuos_task* task) {
+// The operator for linear tiles only: called by all threads of a block. Small tiles, by far the most
+// frequent, come first.
+template <class Body> GPUOS_INLINE void elementwise_linear(const gpuos_task* given) {
   constexpr int V = Body::weight <= HEAVY ? 16 / Body::operands::widest(true) : 1;
+  const gpuos_task* task = in_shared(given);
   const Words<typename Body::operands> words(task);
   const unsigned count = task->count;
   if (count <= blockDim.x) {
@@ -183,13 +203,14 @@ template <class Body> GPUOS_INLINE void elementwise_linear(const gpuos_task* tas
   } else if ((count <= blockDim.x * V) & (count % V == 0) && words.template aligned<V>()) {
     one_linear<Body, V>(words, count / V);
   } else {
-    many_linear<Body>(task);
+    many_linear<Body>(words, count);
   }
 }
 
 // The operator for tiles of every kind: called by all threads of a block.
 template <class Body>
-GPUOS_INLINE void elementwise(const gpuos_task* task, const gpuos_space* space, char* scratch) {
+GPUOS_INLINE void elementwise(const gpuos_task* given, const gpuos_space* space, char* scratch) {
+  const gpuos_task* task = in_shared(given);
   if ((task->flags & GPUOS_FLAG_LINEAR) != 0) {
     elementwise_linear<Body>(task);
   } else {

@@ -45,7 +45,9 @@ GPUOS_INLINE bool pick(Scattered<Kinds>& site, const gpuos_space* space, unsigne
 
 // Called by all threads of a block.
 template <class Body>
-GPUOS_INLINE void gather(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void gather(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
   using Source = typename Kinds::template kind<0>::tag;
   const gpuos_space* space = stage<Kinds>(global, scratch);

@@ -3,7 +3,7 @@
 #include "gpuos_interpret.cuh"
 
 // `argument` is the address of a gpuos_interpreter_program in device memory.
-extern "C" __device__ void gpuos_op(const gpuos_task* task, const gpuos_space* space, char* scratch,
-                                    unsigned long long argument) {
+GPUOS_CALLED extern "C" __device__ void gpuos_op(const gpuos_task* task, const gpuos_space* space,
+                                                 char* scratch, unsigned long long argument) {
   gpuos::interpret(task, space, scratch, argument);
 }

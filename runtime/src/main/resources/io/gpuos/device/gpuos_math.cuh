@@ -92,7 +92,39 @@ GPUOS_INLINE long long mul(long long a, long long b) {
 }
 GPUOS_INLINE bool mul(bool a, bool b) { return a && b; }
 
-GPUOS_INLINE float div(float a, float b) { return __fdiv_rn(a, b); }
+// The quotient of any floats. In double, where none of them is subnormal or too large; there the
+// quotient has more than twice the digits of a float, so that it is rounded right but for exact
+// ties, which only subnormal results can be, and which the last step makes exact.
+GPUOS_INLINE float div_rare(float a, float b) {
+  const double x = a, y = b;
+  double inverse = about_reciprocal(y);
+  double q = x * inverse;
+  if (q != 0.0 && q - q == 0.0) {  // else right already: 0, infinity or NaN
+    inverse = ::fma(inverse, ::fma(-y, inverse, 1.0), inverse);
+    inverse = ::fma(inverse, ::fma(-y, inverse, 1.0), inverse);
+    q = x * inverse;
+    q = ::fma(::fma(-y, q, x), inverse, q);
+  }
+  return (float)q;
+}
+
+// Whether 2^-60 <= |x| < 2^60.
+GPUOS_INLINE bool is_moderate(float x) {
+  return __float_as_uint(x) * 2 - (67u << 24) < 120u << 24;
+}
+
+// Rounded to nearest, as the operator of C++, which would call a function for the rare values, and all that
+// the caller has in registers would be kept in memory for that.
+GPUOS_INLINE float div(float a, float b) {
+  if (is_moderate(b) && (is_moderate(a) || a == 0.0f)) {
+    float inverse = about_reciprocal(b);
+    inverse = ::fmaf(inverse, ::fmaf(-b, inverse, 1.0f), inverse);
+    const float q = a * inverse;
+    const float nearest = ::fmaf(inverse, ::fmaf(-b, q, a), q);
+    return a == 0.0f ? q : nearest;
+  }
+  return div_rare(a, b);
+}
 GPUOS_INLINE double div(double a, double b) { return __ddiv_rn(a, b); }
 
 GPUOS_INLINE float neg(float x) { return -x; }
@@ -267,7 +299,7 @@ GPUOS_INLINE long long shift_right(long long a, long long count) {
 GPUOS_INLINE float reciprocal(float x) { return div(1.0f, x); }
 GPUOS_INLINE double reciprocal(double x) { return div(1.0, x); }
 
-template <class T> GPUOS_INLINE T sigmoid(T x) { return T(1) / (T(1) + exp(-x)); }
+template <class T> GPUOS_INLINE T sigmoid(T x) { return div(T(1), T(1) + exp(-x)); }
 
 template <class T> GPUOS_INLINE T relu(T x) { return maximum(x, T(0)); }
 template <class T> GPUOS_INLINE T relu6(T x) { return clamp(x, T(0), T(6)); }
@@ -279,7 +311,7 @@ template <class T> GPUOS_INLINE T hardswish(T x) { return x * hardsigmoid(x); }
 template <class T> GPUOS_INLINE T elu(T x, T alpha) { return x > T(0) ? x : alpha * expm1(x); }
 
 template <class T> GPUOS_INLINE T celu(T x, T alpha) {
-  return x > T(0) ? x : alpha * expm1(x / alpha);
+  return x > T(0) ? x : alpha * expm1(div(x, alpha));
 }
 
 template <class T> GPUOS_INLINE T selu(T x) {
@@ -296,22 +328,22 @@ template <class T> GPUOS_INLINE T gelu(T x) {
 // x (1 + tanh(u)) / 2 as the equal x sigmoid(2 u), which does not cancel.
 template <class T> GPUOS_INLINE T gelu_tanh(T x) {
   const T scale = T(-2 * 0.79788456080286535588);  // sqrt(2 / pi)
-  return x / (T(1) + exp(scale * x * (T(1) + T(0.044715) * x * x)));
+  return div(x, T(1) + exp(scale * x * (T(1) + T(0.044715) * x * x)));
 }
 
-template <class T> GPUOS_INLINE T silu(T x) { return x / (T(1) + exp(-x)); }
+template <class T> GPUOS_INLINE T silu(T x) { return div(x, T(1) + exp(-x)); }
 
 // x tanh(log(1 + e^x)), with tanh written out in e^x; beyond 20 that is x.
 template <class T> GPUOS_INLINE T mish(T x) {
   T power = exp(x);
   T part = power * (power + T(2));
-  return x > T(20) ? x : x * (part / (part + T(2)));
+  return x > T(20) ? x : x * div(part, part + T(2));
 }
 
 // The identity above the threshold, where the exponential would overflow and not matter.
 template <class T> GPUOS_INLINE T softplus(T x, T beta, T threshold) {
   T scaled = x * beta;
-  return scaled > threshold ? x : log1p(exp(scaled)) / beta;
+  return scaled > threshold ? x : div(log1p(exp(scaled)), beta);
 }
 
 }  // namespace gpuos

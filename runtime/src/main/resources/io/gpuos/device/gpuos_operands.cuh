@@ -180,7 +180,7 @@ template <class... Kinds> struct Operands {
 // A body names its cost: Body::weight, about the instructions it takes per element. Above this
 // weight its code is not repeated for every element of a group; the group turns instead, element by
 // element, past one copy of the code (registers cannot be indexed at run time).
-constexpr int HEAVY = 64;
+constexpr int HEAVY = 96;
 
 template <class Body, int V> struct Group {
   typename Body::operands::template slots<V> slots;
@@ -241,7 +241,8 @@ __device__ __forceinline__ void set(const Element<Body, V>& element, T x) {
 template <class Kinds> struct Words {
   unsigned long long of[Kinds::COUNT];
 
-  explicit __device__ __forceinline__ Words(const gpuos_task* task) {
+  explicit __device__ __forceinline__ Words(const gpuos_task* given) {
+    const gpuos_task* task = in_shared(given);
     Kinds::each([&](auto, auto index) {
       constexpr int K = decltype(index)::value;
       of[K] = gpuos_operand<K>(task);
@@ -317,20 +318,24 @@ template <class Kinds> struct Scattered {
 // The kernel's copy of the space takes this much of the scratch memory, from its start.
 constexpr unsigned SPACE_BYTES = (sizeof(gpuos_space) + 15) / 16 * 16;
 
-// Brings the space into scratch: all its words arrive after one wait, where walking it in global
-// memory would wait for each. Called by all threads; ends with a barrier.
+// Brings the space into scratch, unless it has come in shared memory: all its words arrive after one
+// wait, where walking it in global memory would wait for each. Called by all threads; ends with a
+// barrier if it copies.
 template <class Kinds>
 GPUOS_INLINE const gpuos_space* stage(const gpuos_space* space, char* scratch) {
+  if (is_shared(space)) {
+    return in_shared(space);
+  }
   constexpr unsigned WORDS =
       (sizeof(gpuos_space) - sizeof(space->stride) + Kinds::COUNT * sizeof(space->stride[0])) / 8;
   const unsigned long long* from = (const unsigned long long*)space;
-  unsigned long long* to = (unsigned long long*)scratch;
+  unsigned long long* to = (unsigned long long*)in_shared(scratch);
 #pragma unroll 1
   for (unsigned i = threadIdx.x; i < WORDS; i += blockDim.x) {
     to[i] = from[i];
   }
   __syncthreads();
-  return (const gpuos_space*)scratch;
+  return in_shared((const gpuos_space*)scratch);
 }
 
 // Positions below this are walked in 32 bits; a larger size counts as this one, which they never

@@ -8,6 +8,10 @@
 
 #define GPUOS_INLINE static __device__ __forceinline__
 #define GPUOS_OUTLINE static __device__ __noinline__
+// Before the template of an outlined function that operators call on their main ways: it keeps only
+// the registers that the addresses to return to are in, its own and the operator's. To be called by
+// an operator's entry alone.
+#define GPUOS_APART _Pragma("nv_abi preserve_n_data(4)")
 #define GPUOS_CONSTEXPR static __host__ __device__ constexpr
 
 namespace gpuos {
@@ -39,6 +43,17 @@ GPUOS_INLINE float about_reciprocal(float x) {
   return inverse;
 }
 
+// 1 / x to 20 bits, exactly 0 and infinity for infinity and 0.
+GPUOS_INLINE double about_reciprocal(double x) {
+  double inverse;
+  asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(inverse) : "d"(x));
+  return inverse;
+}
+
+// Whatever was read from memory has to be read again behind this: from shared memory that costs less
+// than to keep it where registers are few.
+GPUOS_INLINE void forget() { asm volatile("" ::: "memory"); }
+
 using address = unsigned long long;
 
 // A thread's own memory, by its place in there. A function that gets a pointer to it cannot tell
@@ -51,6 +66,14 @@ template <class T> GPUOS_INLINE local_address to_local(T* own) {
 
 template <class T> GPUOS_INLINE T* from_local(local_address at) {
   return (T*)__cvta_local_to_generic(at);
+}
+
+// Whether a pointer is to shared memory, and a pointer that is known to be: with instructions for
+// shared memory, which are faster than those that have to look where an address lies.
+GPUOS_INLINE bool is_shared(const void* at) { return __isShared(at); }
+template <class T> GPUOS_INLINE T* in_shared(T* at) {
+  __builtin_assume(__isShared(at));
+  return at;
 }
 
 // Memory, in pieces of 1 to 16 bytes, each aligned to its size, moved through the words w.

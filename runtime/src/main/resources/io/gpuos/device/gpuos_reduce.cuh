@@ -5,7 +5,7 @@
 //   operands   a gpuos::Operands list in the order of the task record; the last is the Output
 //   weight     about the instructions it takes per element
 //   value(e)   static; the element to fold, from operands read with get<K>(e)
-//   reducer    one of the reducers below
+//   reducer    one of gpuos_reducers.cuh
 //
 // A *team* of threads folds one kept position: each member takes every team-th group of elements,
 // then the members' states are merged. Teams are chosen per tile, from sizes and strides:
@@ -20,244 +20,9 @@
 
 #include "gpuos_math.cuh"
 #include "gpuos_operands.cuh"
+#include "gpuos_reducers.cuh"
 
 namespace gpuos {
-
-constexpr unsigned ALL_LANES = 0xffffffffu;
-
-// ---- Reducers.
-//
-// A reducer has a State (plain words, at most 24 bytes) and static functions
-//
-//   identity()             the state of no elements
-//   fold(s, x, first)      takes in x[0..V), whose row-major positions start at first
-//   merge(s, t)            takes in the elements of t, which may come from anywhere
-//   across(s, mask)        the state of the lane whose number differs by mask; by a whole warp
-//   finish(s, n)           the result for n elements
-
-template <class A> struct Single {
-  A value;
-};
-
-// Reducers whose state is one value and that fold with an associative operation.
-template <class Derived, class A> struct Folding {
-  using State = Single<A>;
-  GPUOS_INLINE State identity() { return {Derived::zero()}; }
-
-  template <class X, int V> GPUOS_INLINE void fold(State& s, const X (&x)[V], long long) {
-    A part[V];
-#pragma unroll
-    for (int i = 0; i < V; i++) {
-      part[i] = Derived::element(x[i]);
-    }
-#pragma unroll
-    for (int width = V / 2; width > 0; width /= 2) {  // a tree: shorter chains, smaller errors
-#pragma unroll
-      for (int i = 0; i < width; i++) {
-        part[i] = Derived::join(part[i], part[i + width]);
-      }
-    }
-    s.value = Derived::join(s.value, part[0]);
-  }
-
-  GPUOS_INLINE void merge(State& s, const State& t) { s.value = Derived::join(s.value, t.value); }
-  GPUOS_INLINE State across(const State& s, int mask) {
-    return {__shfl_xor_sync(ALL_LANES, s.value, mask)};
-  }
-  GPUOS_INLINE A finish(const State& s, long long) { return s.value; }
-};
-
-template <class A> struct Sum : Folding<Sum<A>, A> {
-  GPUOS_INLINE A zero() { return A(0); }
-  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
-  GPUOS_INLINE A join(A a, A b) { return add(a, b); }
-};
-
-// NaN for no elements.
-template <class A> struct Mean : Sum<A> {
-  GPUOS_INLINE A finish(const Single<A>& s, long long n) { return s.value / A(n); }
-};
-
-template <class A> struct Prod : Folding<Prod<A>, A> {
-  GPUOS_INLINE A zero() { return A(1); }
-  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
-  GPUOS_INLINE A join(A a, A b) { return mul(a, b); }
-};
-
-// The least and the greatest value of a computed type.
-template <class A> struct Limits;
-template <> struct Limits<float> {
-  GPUOS_INLINE float low() { return float_of(0xff800000u); }
-  GPUOS_INLINE float high() { return float_of(0x7f800000u); }
-};
-template <> struct Limits<double> {
-  GPUOS_INLINE double low() { return double_of(0xfff0000000000000ull); }
-  GPUOS_INLINE double high() { return double_of(0x7ff0000000000000ull); }
-};
-template <> struct Limits<int> {
-  GPUOS_INLINE int low() { return -2147483647 - 1; }
-  GPUOS_INLINE int high() { return 2147483647; }
-};
-template <> struct Limits<long long> {
-  GPUOS_INLINE long long low() { return -9223372036854775807ll - 1; }
-  GPUOS_INLINE long long high() { return 9223372036854775807ll; }
-};
-
-// NaN wins.
-template <class A> struct Max : Folding<Max<A>, A> {
-  GPUOS_INLINE A zero() { return Limits<A>::low(); }
-  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
-  GPUOS_INLINE A join(A a, A b) { return maximum(a, b); }
-};
-template <class A> struct Min : Folding<Min<A>, A> {
-  GPUOS_INLINE A zero() { return Limits<A>::high(); }
-  template <class X> GPUOS_INLINE A element(X x) { return A(x); }
-  GPUOS_INLINE A join(A a, A b) { return minimum(a, b); }
-};
-
-// Whether any, or all, elements differ from zero. NaN does.
-struct Any : Folding<Any, int> {
-  GPUOS_INLINE int zero() { return 0; }
-  template <class X> GPUOS_INLINE int element(X x) { return x != X(0); }
-  GPUOS_INLINE int join(int a, int b) { return a | b; }
-};
-struct All : Folding<All, int> {
-  GPUOS_INLINE int zero() { return 1; }
-  template <class X> GPUOS_INLINE int element(X x) { return x != X(0); }
-  GPUOS_INLINE int join(int a, int b) { return a & b; }
-};
-
-// Vector norms, as torch.linalg.vector_norm; 0 for no elements whatever the order.
-template <class A> struct Norm0 : Folding<Norm0<A>, A> {
-  GPUOS_INLINE A zero() { return A(0); }
-  GPUOS_INLINE A element(A x) { return x == A(0) ? A(0) : A(1); }
-  GPUOS_INLINE A join(A a, A b) { return a + b; }
-};
-template <class A> struct Norm1 : Folding<Norm1<A>, A> {
-  GPUOS_INLINE A zero() { return A(0); }
-  GPUOS_INLINE A element(A x) { return abs(x); }
-  GPUOS_INLINE A join(A a, A b) { return a + b; }
-};
-template <class A> struct Norm2 : Folding<Norm2<A>, A> {
-  GPUOS_INLINE A zero() { return A(0); }
-  GPUOS_INLINE A element(A x) { return x * x; }
-  GPUOS_INLINE A join(A a, A b) { return a + b; }
-  GPUOS_INLINE A finish(const Single<A>& s, long long) { return sqrt(s.value); }
-};
-template <class A> struct NormMax : Folding<NormMax<A>, A> {  // order +infinity
-  GPUOS_INLINE A zero() { return A(0); }
-  GPUOS_INLINE A element(A x) { return abs(x); }
-  GPUOS_INLINE A join(A a, A b) { return maximum(a, b); }
-};
-template <class A> struct NormMin : Folding<NormMin<A>, A> {  // order -infinity
-  GPUOS_INLINE A zero() { return Limits<A>::high(); }
-  GPUOS_INLINE A element(A x) { return abs(x); }
-  GPUOS_INLINE A join(A a, A b) { return minimum(a, b); }
-  GPUOS_INLINE A finish(const Single<A>& s, long long n) { return n == 0 ? A(0) : s.value; }
-};
-// Any other order: Parameter::value().
-template <class A, class Parameter> struct NormP : Folding<NormP<A, Parameter>, A> {
-  GPUOS_INLINE A zero() { return A(0); }
-  GPUOS_INLINE A element(A x) { return pow(abs(x), A(Parameter::value())); }
-  GPUOS_INLINE A join(A a, A b) { return a + b; }
-  GPUOS_INLINE A finish(const Single<A>& s, long long n) {
-    return n == 0 ? A(0) : pow(s.value, A(1.0 / Parameter::value()));
-  }
-};
-
-// Row-major position of the extremum among the reduced elements: the first of equals, the first NaN
-// before any number; 0 for no elements.
-template <class A> struct Placed {
-  A value;
-  long long place;
-};
-
-template <class Derived, class A> struct Arg {
-  using State = Placed<A>;
-  GPUOS_INLINE State identity() { return {Derived::zero(), Limits<long long>::high()}; }
-
-  GPUOS_INLINE void merge(State& s, const State& t) {
-    bool better = is_nan(s.value) ? is_nan(t.value) && t.place < s.place
-                                  : is_nan(t.value) || Derived::beats(t.value, s.value) ||
-                                        (t.value == s.value && t.place < s.place);
-    if (better) {
-      s = t;
-    }
-  }
-  template <class X, int V> GPUOS_INLINE void fold(State& s, const X (&x)[V], long long first) {
-#pragma unroll
-    for (int i = 0; i < V; i++) {
-      merge(s, {A(x[i]), first + i});
-    }
-  }
-  GPUOS_INLINE State across(const State& s, int mask) {
-    return {__shfl_xor_sync(ALL_LANES, s.value, mask), __shfl_xor_sync(ALL_LANES, s.place, mask)};
-  }
-  GPUOS_INLINE long long finish(const State& s, long long n) { return n == 0 ? 0 : s.place; }
-};
-template <class A> struct ArgMax : Arg<ArgMax<A>, A> {
-  GPUOS_INLINE A zero() { return Limits<A>::low(); }
-  GPUOS_INLINE bool beats(A a, A b) { return a > b; }
-};
-template <class A> struct ArgMin : Arg<ArgMin<A>, A> {
-  GPUOS_INLINE A zero() { return Limits<A>::high(); }
-  GPUOS_INLINE bool beats(A a, A b) { return a < b; }
-};
-
-// Variance by Welford's update, a group at a time, and Chan's merge of partial results.
-template <class A> struct Moments {
-  A mean;
-  A squares;  // sum of squared distances from the mean
-  long long n;
-};
-
-// Sum of squares / max(0, n - correction): NaN for no elements, as PyTorch.
-template <class A, class Parameter> struct Variance {
-  using State = Moments<A>;
-  GPUOS_INLINE State identity() { return {A(0), A(0), 0}; }
-
-  GPUOS_INLINE void merge(State& s, const State& t) {
-    if (t.n == 0) {
-      return;
-    }
-    if (s.n == 0) {
-      s = t;
-      return;
-    }
-    A distance = t.mean - s.mean;
-    A share = A(t.n) / A(s.n + t.n);
-    s.squares += t.squares + distance * distance * A(s.n) * share;
-    s.mean += distance * share;
-    s.n += t.n;
-  }
-  template <class X, int V> GPUOS_INLINE void fold(State& s, const X (&x)[V], long long) {
-    A sum = 0;
-#pragma unroll
-    for (int i = 0; i < V; i++) {
-      sum += x[i];
-    }
-    State group{sum / V, A(0), V};
-#pragma unroll
-    for (int i = 0; i < V; i++) {
-      A distance = x[i] - group.mean;
-      group.squares += distance * distance;
-    }
-    merge(s, group);
-  }
-  GPUOS_INLINE State across(const State& s, int mask) {
-    return {__shfl_xor_sync(ALL_LANES, s.mean, mask), __shfl_xor_sync(ALL_LANES, s.squares, mask),
-            __shfl_xor_sync(ALL_LANES, s.n, mask)};
-  }
-  GPUOS_INLINE A finish(const State& s, long long n) {
-    A divisor = A(n) - A(Parameter::value());
-    return s.squares / (divisor > A(0) ? divisor : A(0));
-  }
-};
-template <class A, class Parameter> struct Deviation : Variance<A, Parameter> {
-  GPUOS_INLINE A finish(const Moments<A>& s, long long n) {
-    return sqrt(Variance<A, Parameter>::finish(s, n));
-  }
-};
 
 // ---- One thread's share of one kept position.
 
@@ -288,20 +53,24 @@ GPUOS_INLINE void fold_group(typename Body::reducer::State& state, Group<Body, V
   }
 }
 
-// Groups a thread loads before it folds the first, as a power of two.
-template <class Body, int V> GPUOS_CONSTEXPR int log_batch() {
-  int groups = 20 / Body::operands::input_words(V);
+// Groups a thread loads before it folds the first, as a power of two: as many as so many registers
+// and the size of the code allow.
+template <class Body, int V, int REGISTERS = 20> GPUOS_CONSTEXPR int log_batch() {
+  int groups = REGISTERS / Body::operands::input_words(V);
   int by_code = 256 / (V * Body::weight);
   groups = groups < by_code ? groups : by_code;
   return Body::weight > HEAVY || groups < 2 ? 0 : groups < 4 ? 1 : groups < 8 ? 2 : 3;
 }
+
+// Groups of a row that are numbered in 32 bits.
+constexpr long long SHORT_ROW = 1ll << 30;
 
 // Folds groups `index`, `index + step`, ... below `to` of one row of reduced elements. `site` is
 // where the row starts, `place` the row-major position of its first element.
 template <class Body, int V>
 GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
                            Scattered<typename Body::operands> site, const gpuos_space* space,
-                           long long index, long long to, unsigned step, long long place) {
+                           unsigned index, unsigned to, unsigned step, long long place) {
   using Kinds = typename Body::operands;
   constexpr int U = 1 << log_batch<Body, V>();
   address stride[Kinds::COUNT];  // bytes from one group of this thread to its next
@@ -315,11 +84,11 @@ GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
     }
   });
 #pragma unroll 1
-  for (; index < to; index += (long long)step * U) {
+  for (; index < to; index += step * U) {
     Group<Body, V> groups[U];
 #pragma unroll
     for (int u = 0; u < U; u++) {
-      if (index + (long long)u * step < to) {
+      if (index + u * step < to) {
         groups[u].load(site);
       }
       Kinds::each([&](auto kind, auto operand) {
@@ -331,9 +100,9 @@ GPUOS_INLINE void fold_row(typename Body::reducer::State& state,
     }
 #pragma unroll
     for (int u = 0; u < U; u++) {
-      long long mine = index + (long long)u * step;
+      const unsigned mine = index + u * step;
       if (mine < to) {
-        fold_group(state, groups[u], place + mine * V);
+        fold_group(state, groups[u], place + (long long)mine * V);
       }
     }
   }
@@ -485,25 +254,36 @@ GPUOS_INLINE void fold_rows(typename Body::reducer::State& state,
                    (stride == 1 && (start.at[K] & (Kind::tag::bytes * V - 1)) == 0);
       }
     });
-    long long done = 0;
-    if (grouped) {
-      fold_row<Body, V>(state, start, space, sharer, length / V, sharers, row * length);
-      done = length / V * V;
+#pragma unroll 1
+    for (long long from = 0; from < length; from += SHORT_ROW) {
+      const unsigned here = (unsigned)minimum(length - from, SHORT_ROW);
+      unsigned done = 0;
+      if (grouped) {
+        fold_row<Body, V>(state, start, space, sharer, here / V, sharers, row * length + from);
+        done = here / V * V;
+      }
+      fold_row<Body, 1>(state, start, space, done + sharer, here, sharers, row * length + from);
+      Kinds::each([&](auto kind, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        if constexpr (decltype(kind)::input) {
+          start.at[K] += SHORT_ROW * (address)space->stride[K][inner] * decltype(kind)::tag::bytes;
+        }
+      });
     }
-    fold_row<Body, 1>(state, start, space, done + sharer, length, sharers, row * length);
   }
 }
 
-// Called by all threads of a block.
-template <class Body>
-GPUOS_INLINE void reduce(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+// Positions of any sort.
+GPUOS_APART template <class Body>
+GPUOS_OUTLINE void reduce_any(const gpuos_task* given, const gpuos_space* staged, char* memory) {
   using Kinds = typename Body::operands;
   using Reducer = typename Body::reducer;
   constexpr int V = 16 / Kinds::widest(false);
   constexpr int OUT = Kinds::COUNT - 1;
   using Result = typename Kinds::template kind<OUT>::tag;
-
-  const gpuos_space* space = stage<Kinds>(global, scratch);
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  char* scratch = in_shared(memory);
   const Words<Kinds> words(task);
   const unsigned kept = space->rank - space->reduced;
   const unsigned count = task->count;
@@ -537,12 +317,137 @@ GPUOS_INLINE void reduce(const gpuos_task* task, const gpuos_space* global, char
         fold_group(state, group, 0);
       }
     }
-    merge_team<Reducer>(state, teams, scratch + SPACE_BYTES);
+    merge_team<Reducer>(state, teams, scratch);
     if (working && teams.member() == 0) {
       Lanes<Result, 1> lanes;
       lanes.put(0, Result::encode(convert<Result>(Reducer::finish(state, n))));
       site.template store<OUT>(lanes);
     }
+  }
+}
+
+// Whether the elements of every position are one row of whole groups of V, all aligned. The inputs
+// whose elements lie side by side, and are not one and the same, go into `packed`, bit by bit.
+template <class Body, int V>
+GPUOS_INLINE bool in_whole_rows(const Words<typename Body::operands>& words,
+                                const gpuos_space* space, unsigned& packed) {
+  using Kinds = typename Body::operands;
+  const unsigned inner = space->rank - 1;
+  if (space->reduced != 1 || space->size[inner] % V != 0 || space->size[inner] >= SHORT_ROW) {
+    return false;
+  }
+  bool possible = true;
+  Kinds::each([&](auto kind, auto index) {
+    constexpr int K = decltype(index)::value;
+    using Kind = decltype(kind);
+    if constexpr (Kind::input) {
+      const long long stride = space->stride[K][inner];
+      if (stride == 1) {
+        address odd = words.of[K] & (Kind::tag::bytes * V - 1);
+#pragma unroll 1
+        for (unsigned dim = 0; dim < inner; dim++) {
+          odd |= (address)space->stride[K][dim] & (V - 1);
+        }
+        possible &= odd == 0;
+        packed |= 1u << K;
+      } else {
+        possible &= stride == 0;
+      }
+    }
+  });
+  return possible;
+}
+
+// The same for positions in whole rows, which leave more registers.
+template <class Body, int V> GPUOS_CONSTEXPR int log_batch_of_row() {
+  return Body::weight > 4 ? log_batch<Body, V>() : log_batch<Body, V, 32>();
+}
+
+// Positions in whole rows of groups, which most are, by themselves: with what the other sorts need
+// to know in registers as well, some would be kept in memory.
+GPUOS_APART template <class Body>
+GPUOS_OUTLINE void reduce_whole_rows(const gpuos_task* given, const gpuos_space* staged, char* memory,
+                                     unsigned packed) {
+  using Kinds = typename Body::operands;
+  using Reducer = typename Body::reducer;
+  constexpr int V = 16 / Kinds::widest(false);
+  constexpr int U = 1 << log_batch_of_row<Body, V>();
+  constexpr int OUT = Kinds::COUNT - 1;
+  using Result = typename Kinds::template kind<OUT>::tag;
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  const unsigned kept = space->rank - 1;
+  const unsigned count = task->count;
+  const unsigned groups = (unsigned)space->size[kept] / V;
+  const Teams teams =
+      share_out<typename Reducer::State>(true, count, groups, log_batch_of_row<Body, V>());
+  const unsigned member = teams.member();
+  const unsigned step = 1u << teams.log_members;
+#pragma unroll 1
+  for (unsigned round = 0; round < count; round += 1u << teams.log_positions) {
+    forget();
+    const Words<Kinds> words(task);
+    Scattered<Kinds> site{&words, packed, {}};
+    typename Reducer::State state = Reducer::identity();
+    const unsigned mine = round + teams.position();
+    if (mine < count) {
+      Kinds::each([&](auto, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        site.at[K] = words.of[K];
+      });
+      advance<1, true>(site, space, 0, kept, (unsigned long long)task->first + mine);
+      unsigned index = member;
+      Kinds::each([&](auto kind, auto operand) {
+        constexpr int K = decltype(operand)::value;
+        if constexpr (decltype(kind)::input) {
+          site.at[K] += (packed >> K & 1) * index * (decltype(kind)::tag::bytes * V);
+        }
+      });
+#pragma unroll 1
+      for (; index < groups; index += step * U) {
+        Group<Body, V> held[U];
+#pragma unroll
+        for (int u = 0; u < U; u++) {
+          if (index + u * step < groups) {
+            held[u].load(site);
+          }
+          Kinds::each([&](auto kind, auto operand) {
+            constexpr int K = decltype(operand)::value;
+            if constexpr (decltype(kind)::input) {
+              site.at[K] += (packed >> K & 1) * step * (decltype(kind)::tag::bytes * V);
+            }
+          });
+        }
+#pragma unroll
+        for (int u = 0; u < U; u++) {
+          if (index + u * step < groups) {
+            fold_group(state, held[u], (long long)(index + u * step) * V);
+          }
+        }
+      }
+    }
+    merge_team<Reducer>(state, teams, memory);
+    if (mine < count && member == 0) {
+      Lanes<Result, 1> lanes;
+      const long long n = space->size[kept];
+      lanes.put(0, Result::encode(convert<Result>(Reducer::finish(state, n))));
+      site.template store<OUT>(lanes);
+    }
+  }
+}
+
+// Called by all threads of a block.
+template <class Body>
+GPUOS_INLINE void reduce(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  using Kinds = typename Body::operands;
+  constexpr int V = 16 / Kinds::widest(false);
+  const gpuos_space* space = stage<Kinds>(global, in_shared(memory));
+  unsigned packed = 0;
+  if (V > 1 && reduced_side_by_side<Kinds>(space) &&
+      in_whole_rows<Body, V>(Words<Kinds>(in_shared(given)), space, packed)) {
+    reduce_whole_rows<Body>(given, space, memory + SPACE_BYTES, packed);
+  } else {
+    reduce_any<Body>(given, space, memory + SPACE_BYTES);
   }
 }
 

@@ -69,7 +69,7 @@ template <class Body, int V> GPUOS_CONSTEXPR int log_held() {
 
 // Whether the code for an element is repeated for each element of a group of V.
 template <class Body, int V> GPUOS_CONSTEXPR bool unrolled() {
-  return V == 1 || Body::weight <= 2 * HEAVY;
+  return V == 1 || Body::weight <= 128;
 }
 
 // Folds the values of a group, whose elements start at place `first` of the row.
@@ -129,7 +129,9 @@ GPUOS_INLINE Teams row_teams(bool adjacent, unsigned long long groups, unsigned 
   const unsigned threads = 31 - __clz(blockDim.x);
   const unsigned wanted = surplus(log_at_least(groups), log_held<Body, V>());
   if (adjacent) {
-    const unsigned members = least(threads, greatest(wanted, least(5, log_at_least(groups))));
+    // More than that, up to a warp, where threads would idle.
+    const unsigned spare = least(surplus(threads, log_at_least(rows)), 5);
+    const unsigned members = least(threads, greatest(wanted, least(spare, log_at_least(groups))));
     return {true, members, threads - members};
   }
   if ((Body::phases::state_bytes() << threads) > GPUOS_SCRATCH_BYTES - SPACE_BYTES) {
@@ -158,13 +160,16 @@ template <class T> GPUOS_INLINE T share(T result, const Teams& teams, char* scra
 }
 
 // All rows of a tile, in groups of V.
-template <class Body, int V>
-GPUOS_OUTLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* space,
-                                  unsigned packed, char* scratch) {
+GPUOS_APART template <class Body, int V>
+GPUOS_OUTLINE void rows_in_groups(const gpuos_task* given, const gpuos_space* staged,
+                                  unsigned packed, char* memory) {
   using Elements = typename Body::elements;
   using Kinds = typename Elements::operands;
   using PerRow = typename Body::per_row;
   constexpr int U = 1 << log_held<Body, V>();
+  const gpuos_task* task = in_shared(given);
+  const gpuos_space* space = in_shared(staged);
+  char* scratch = in_shared(memory);
   const Words<Kinds> words(task);
   const Words<typename PerRow::operands> row_words(task);
   const unsigned kept = space->rank - space->reduced;
@@ -272,7 +277,9 @@ GPUOS_OUTLINE void rows_in_groups(const gpuos_task* task, const gpuos_space* spa
 
 // The operator: called by all threads of the block.
 template <class Body>
-GPUOS_INLINE void rows(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void rows(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::elements::operands;
   constexpr int WIDEST = 16 / Kinds::widest(true);
   constexpr int V = WIDEST > 8 ? 8 : WIDEST;

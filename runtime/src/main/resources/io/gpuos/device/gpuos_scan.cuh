@@ -130,7 +130,9 @@ template <class Body> struct Scan {
 
 // Called by all threads of a block, which are whole warps.
 template <class Body>
-GPUOS_INLINE void scan(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void scan(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
   using Sum = typename Scan<Body>::Sum;
   const gpuos_space* space = stage<Kinds>(global, scratch);

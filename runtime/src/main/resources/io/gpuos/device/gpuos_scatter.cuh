@@ -39,7 +39,9 @@ GPUOS_INLINE void put(const Scattered<typename Body::operands>& site, address at
 
 // Called by all threads of a block.
 template <class Body>
-GPUOS_INLINE void scatter(const gpuos_task* task, const gpuos_space* global, char* scratch) {
+GPUOS_INLINE void scatter(const gpuos_task* given, const gpuos_space* global, char* memory) {
+  const gpuos_task* task = in_shared(given);
+  char* scratch = in_shared(memory);
   using Kinds = typename Body::operands;
   using Number = typename Kinds::template kind<0>::tag;
   using Tag = typename Kinds::template kind<2>::tag;

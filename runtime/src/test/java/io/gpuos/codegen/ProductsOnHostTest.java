@@ -37,14 +37,14 @@ class ProductsOnHostTest {
         "attention_add_f16"
       })
   void shouldAttend(String name, @TempDir Path folder) throws IOException, InterruptedException {
-    check(DeviceAttention.all().get(name), "check_attention.h", "24 passed, 0 failed\n", folder);
+    check(DeviceAttention.all().get(name), "check_attention.h", "36 passed, 0 failed\n", folder);
   }
 
   @ParameterizedTest
   @EnumSource(names = {"F64", "F32", "F16", "I64", "I8", "U8"})
   void shouldComputeEveryBlock(DType type, @TempDir Path folder)
       throws IOException, InterruptedException {
-    check(DeviceProducts.linearRelu(type), "check_matmul.h", "144 passed, 0 failed\n", folder);
+    check(DeviceProducts.linearRelu(type), "check_matmul.h", "192 passed, 0 failed\n", folder);
   }
 
   /** Compiles the kernel with one of the checks behind it, and runs that. */

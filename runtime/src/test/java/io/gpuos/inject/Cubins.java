@@ -14,6 +14,10 @@ final class Cubins {
 
   static final List<String> ARCHITECTURES = List.of("sm_80", "sm_90", "sm_100");
   static final String ENTRY = CudaGenerator.ENTRY;
+
+  /** As {@code GPUOS_CALLED} of the device headers. */
+  static final String CALLED = "_Pragma(\"nv_abi preserve_n_data(2)\")";
+
   static final int REGISTERS = 64;
   static final int STACK_BYTES = 1024;
 
@@ -70,7 +74,8 @@ final class Cubins {
 
   /** The same, behind further declarations. */
   static String operator(String declarations, String body) {
-    return "%s%nextern \"C\" __device__ void %s(float* x, int n, char* scratch) {%n  %s%n}%n"
-        .formatted(declarations, ENTRY, body);
+    String parameters = "float* x, long long given, char* scratch, unsigned long long";
+    return "%s%n%s extern \"C\" __device__ void %s(%s) {%n  const int n = given;%n  %s%n}%n"
+        .formatted(declarations, CALLED, ENTRY, parameters, body);
   }
 }

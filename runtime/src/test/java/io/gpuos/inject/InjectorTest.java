@@ -51,7 +51,7 @@ class InjectorTest {
     assertEquals(2L * first.imageBytes(), arena.usage().usedBytes());
     assertTrue(first.registers() > 16 && first.registers() <= 64, first::toString);
     assertTrue(first.stackBytes() > 0 && first.stackBytes() <= 1024, first::toString);
-    assertEquals(4, first.functions(), "entry, two loops and pow");
+    assertEquals(2, first.functions(), "entry and pow");
     Cubin read = CubinReader.read(cubin);
     byte[] entry =
         read.sections().get(read.global(Cubins.ENTRY).orElseThrow().section()).toByteArray();

@@ -24,9 +24,11 @@ final class LinkedByNvidia {
   /** A kernel that calls the operator, from another file: a linker drops what no kernel reaches. */
   private static final String CALLER =
       """
-      extern "C" __device__ void gpuos_op(const void* task, const void* space, char* scratch);
+      _Pragma("nv_abi preserve_n_data(2)")
+      extern "C" __device__ void gpuos_op(const void* task, const void* space, char* scratch,
+                                          unsigned long long argument);
       extern "C" __global__ void gpuos_caller(const void* task, const void* space, char* scratch) {
-        gpuos_op(task, space, scratch);
+        gpuos_op(task, space, scratch, 0);
       }
       """;
 
