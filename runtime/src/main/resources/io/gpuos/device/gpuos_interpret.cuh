@@ -296,9 +296,8 @@ GPUOS_INLINE void interpret(const gpuos_task* task, const gpuos_space* space, ch
   if ((task->flags & GPUOS_FLAG_LINEAR) == 0) {
     me.space = stage<AnyOperands>(space, scratch);
     me.first = task->first * GPUOS_POSITIONS_PER_FIRST;
-  } else {
-    __syncthreads();
   }
+  __syncthreads();
   const unsigned count = task->count;
 #pragma unroll 1
   for (unsigned position = threadIdx.x; position < count; position += LANES * blockDim.x) {

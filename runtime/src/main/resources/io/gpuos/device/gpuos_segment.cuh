@@ -25,6 +25,7 @@ constexpr u32 STAGES = 5;
 constexpr u32 FETCHING_WARP = 5;   // of nodes
 constexpr u32 NAMING_WARP = 6;
 constexpr u32 FINISHING_WARP = 7;  // bases and spaces
+static_assert(GPUOS_BLOCK_THREADS > 32 * FINISHING_WARP, "too few warps");
 
 // A node in shared memory with what its names stand for.
 struct alignas(128) Stage {
