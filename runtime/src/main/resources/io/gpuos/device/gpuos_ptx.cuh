@@ -11,7 +11,12 @@
 // Before the template of an outlined function that operators call on their main ways: it keeps only
 // the registers that the addresses to return to are in, its own and the operator's. To be called by
 // an operator's entry alone.
+// Compilers before CUDA 13.3 were seen to declare instances without it (13.0), or not to know it (12.9).
+#if __CUDACC_VER_MAJOR__ > 13 || (__CUDACC_VER_MAJOR__ == 13 && __CUDACC_VER_MINOR__ >= 3)
 #define GPUOS_APART _Pragma("nv_abi preserve_n_data(4)")
+#else
+#define GPUOS_APART
+#endif
 #define GPUOS_CONSTEXPR static __host__ __device__ constexpr
 
 namespace gpuos {

@@ -5,8 +5,10 @@
 // Takes all an operator may: the registers and the stack that the kernel is launched with are those
 // of the most demanding function it could call through a pointer, and only this one is known when
 // the kernel is linked. Never called.
-extern "C" __device__ __noinline__ void gpuos_reserve(const gpuos_task* task, const gpuos_space*,
-                                                      char*, unsigned long long argument) {
+// The linker counts with it only if it is called as operators are.
+GPUOS_CALLED extern "C" __device__ __noinline__ void gpuos_reserve(const gpuos_task* task,
+                                                                   const gpuos_space*, char*,
+                                                                   unsigned long long argument) {
   constexpr int REGISTERS = 64;  // of which some are for addresses: as many as a function may have
   volatile unsigned stack[GPUOS_STACK_BYTES / 4];
   unsigned* memory = reinterpret_cast<unsigned*>(argument);

@@ -16,7 +16,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** NVIDIA's linker as a library, which needs no GPU; to compare with. */
-final class NvJitLink {
+public final class NvJitLink {
 
   private static final int INPUT_CUBIN = 1; // NVJITLINK_INPUT_CUBIN, nvJitLink.h
 
@@ -30,7 +30,7 @@ final class NvJitLink {
   }
 
   /** The executable cubin that {@code objects} are linked to. */
-  static byte[] link(List<byte[]> objects, String architecture) {
+  public static byte[] link(List<byte[]> objects, String architecture) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment handle = arena.allocate(ADDRESS);
       MemorySegment options = arena.allocate(ADDRESS);

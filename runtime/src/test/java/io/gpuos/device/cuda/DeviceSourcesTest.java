@@ -1,11 +1,13 @@
 package io.gpuos.device.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.gpuos.driver.Nvrtc;
 import io.gpuos.error.CompileException;
+import io.gpuos.inject.NvJitLink;
 import io.gpuos.jit.CompileRequest;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -19,6 +21,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Compiles the device's kernels for real, as the device does; needs NVRTC, no GPU. */
 class DeviceSourcesTest {
+
+  /**
+   * Attributes of {@code .nv.info}: EIATTR_REGCOUNT and, of linked kernels, EIATTR_MIN_STACK_SIZE.
+   */
+  private static final int REGISTERS = 0x2f;
+
+  private static final int KERNEL_STACK = 0x12;
 
   private static Nvrtc.Compiled compile(CompileRequest request) {
     return Nvrtc.open()
@@ -39,10 +48,18 @@ class DeviceSourcesTest {
             CudaOperators.replaysRequest(architecture))) {
       Nvrtc.Compiled compiled = compile(request);
       assertEquals("", compiled.log().strip());
-      // The most is that of gpuos_reserve, if not of a kernel: what each kernel is launched with.
-      // Fewer, and an operator that needs more would be an illegal instruction.
-      assertEquals(
-          WorkerKernel.REGISTERS, Math.ceilDiv(registers(compiled.code()), 8) * 8, request.name());
+      // As linked: the linker counts with what a kernel may call through a pointer. With fewer
+      // registers than an operator has it is an illegal instruction, with less stack worse.
+      byte[] linked = NvJitLink.link(List.of(compiled.code()), architecture);
+      Map<Integer, Integer> registers = numbers(linked, REGISTERS);
+      Map<Integer, Integer> stacks = numbers(linked, KERNEL_STACK);
+      assertFalse(stacks.isEmpty(), request.name());
+      stacks.forEach(
+          (kernel, stack) -> {
+            assertTrue(stack >= WorkerKernel.STACK_BYTES, request.name() + " stack=" + stack);
+            int granted = Math.ceilDiv(registers.get(kernel), 8) * 8;
+            assertEquals(WorkerKernel.REGISTERS, granted, request.name());
+          });
     }
   }
 
@@ -72,8 +89,8 @@ class DeviceSourcesTest {
         refused.getMessage().contains("layout differs from io.gpuos.abi"), refused::getMessage);
   }
 
-  /** Most registers that any function of a cubin uses, from the section {@code .nv.info}. */
-  private static int registers(byte[] cubin) {
+  /** An attribute of functions by the number of their symbol, from the section {@code .nv.info}. */
+  private static Map<Integer, Integer> numbers(byte[] cubin, int attribute) {
     ByteBuffer elf = ByteBuffer.wrap(cubin).order(ByteOrder.LITTLE_ENDIAN);
     int sections = (int) elf.getLong(40);
     int size = elf.getShort(58);
@@ -81,28 +98,28 @@ class DeviceSourcesTest {
     for (int k = 0; k < elf.getShort(60); k++) {
       int section = sections + k * size;
       if (text(cubin, names + elf.getInt(section)).equals(".nv.info")) {
-        return registers(
-            elf.slice((int) elf.getLong(section + 24), (int) elf.getLong(section + 32)));
+        return numbers(
+            elf.slice((int) elf.getLong(section + 24), (int) elf.getLong(section + 32)), attribute);
       }
     }
-    return 0;
+    return Map.of();
   }
 
   /** Records: format, attribute, 16 bits of value or size; format 4 has that many bytes more. */
-  private static int registers(ByteBuffer slice) {
+  private static Map<Integer, Integer> numbers(ByteBuffer slice, int wanted) {
     ByteBuffer info = slice.order(ByteOrder.LITTLE_ENDIAN);
-    int most = 0;
+    Map<Integer, Integer> numbers = new TreeMap<>();
     while (info.remaining() >= 4) {
       int format = info.get();
       int attribute = info.get();
       int bytes = format == 4 ? info.getShort(info.position()) : 0;
       info.position(info.position() + 2);
-      if (attribute == 0x2f) { // REGCOUNT: symbol, registers
-        most = Math.max(most, info.getInt(info.position() + 4));
+      if (attribute == wanted) {
+        numbers.put(info.getInt(info.position()), info.getInt(info.position() + 4));
       }
       info.position(info.position() + bytes);
     }
-    return most;
+    return numbers;
   }
 
   private static String text(byte[] bytes, int from) {
