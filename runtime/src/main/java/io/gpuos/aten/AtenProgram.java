@@ -121,6 +121,7 @@ public final class AtenProgram {
         for (Step step : steps.get(call)) {
           record(step, operator(call, step));
         }
+        storages.keySet().removeIf(number -> number <= AtenTensor.FIRST_SCRATCH);
       } catch (GpuosException failure) {
         throw new InvalidInputException(
             "call cannot be recorded: call=%s, reason=%s, expected=a call of AtenTable"
@@ -140,6 +141,11 @@ public final class AtenProgram {
   }
 
   private void record(Step step, Operator operator) {
+    step.scratch()
+        .forEach(
+            (number, layout) ->
+                storages.computeIfAbsent(
+                    number, _ -> scope.empty(layout.dtype(), layout.elements())));
     if (step.targets().stream().allMatch(target -> target.layout().isZeroSize())) {
       return;
     }

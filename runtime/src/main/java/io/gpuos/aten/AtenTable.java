@@ -64,6 +64,13 @@ public final class AtenTable {
     Rows.add(builder);
     Products.add(builder);
     Indexing.add(builder);
+    Writes.add(builder);
+    Scans.add(builder);
+    Views.add(builder);
+    Special.add(builder);
+    Folds.add(builder);
+    Norms.add(builder);
+    Attentions.add(builder);
     Copies.add(builder);
     Gradients.add(builder);
     Losses.add(builder);
@@ -121,18 +128,22 @@ public final class AtenTable {
   static List<Step> steps(AtenCall call) {
     return InjectedOperators.isNamedBy(call)
         ? InjectedOperators.steps(call)
-        : lower(overload(call), call);
+        : lower(overload(call), call, AtenTensor.FIRST_SCRATCH);
   }
 
-  /** As {@link #steps}, of the overload {@code name} instead of the call's. */
-  static List<Step> lower(String name, AtenCall call) {
+  /**
+   * As {@link #steps}, of the overload {@code name} instead of the call's.
+   *
+   * @param nextScratch number of the first storage that is made for the call
+   */
+  static List<Step> lower(String name, AtenCall call, int nextScratch) {
     Found found = OVERLOADS.get(name);
     if (found == null) {
       String base = name.contains(".") ? name.substring(0, name.indexOf('.')) : name;
       String reason = REASONS.get(base);
       throw new Refused(reason == null ? "operator is not in the table" : reason);
     }
-    Lowering lowering = new Lowering(call, found.form());
+    Lowering lowering = new Lowering(call, found.form(), nextScratch);
     found.entry().lowerer().lower(lowering);
     return lowering.finish();
   }

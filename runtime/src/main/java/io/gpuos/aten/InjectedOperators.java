@@ -179,10 +179,10 @@ public final class InjectedOperators {
     Body body = body(call);
     SequencedMap<String, AtenTensor> inputs = inputs(call, body);
     List<Step> steps = new ArrayList<>();
-    new Lowering(call, Lowering.Form.FUNCTIONAL)
+    new Lowering(call, Lowering.Form.FUNCTIONAL, AtenTensor.FIRST_SCRATCH)
         .result(0)
         .map(target -> new Step.Write(target, body.definition.expression()))
-        .ifPresent(write -> steps.add(new Step(List.of(write), inputs)));
+        .ifPresent(write -> steps.add(new Step(List.of(write), inputs, Map.of())));
     return steps;
   }
 
@@ -196,7 +196,7 @@ public final class InjectedOperators {
   }
 
   private static SequencedMap<String, AtenTensor> inputs(AtenCall call, Body body) {
-    Lowering lowering = new Lowering(call, Lowering.Form.FUNCTIONAL);
+    Lowering lowering = new Lowering(call, Lowering.Form.FUNCTIONAL, AtenTensor.FIRST_SCRATCH);
     SequencedMap<String, AtenTensor> inputs = new LinkedHashMap<>();
     for (String name : body.definition.inputs()) {
       inputs.put(name, lowering.tensor(name));
