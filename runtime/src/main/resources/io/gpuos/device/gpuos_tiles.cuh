@@ -7,67 +7,59 @@
 namespace gpuos {
 
 // Elements of a line in a panel: both panels fit the scratch memory beside the space.
-template <class Sum> GPUOS_CONSTEXPR unsigned panel_depth() { return 96 / sizeof(Sum); }
-template <class Sum> GPUOS_CONSTEXPR unsigned shares() {
-  return (panel_depth<Sum>() * BLOCK_LINES + 255) / 256;
-}
+template <class Sum> GPUOS_CONSTEXPR unsigned panel_depth() { return 64 / sizeof(Sum); }
 constexpr unsigned PADDED = BLOCK_LINES + 4;  // keeps groups of 4 together, and banks apart
 
 // Panels that are on their way at a time, by registers.
-template <class Sum> GPUOS_CONSTEXPR int panels_ahead() { return 2; }
+constexpr int PANELS_AHEAD = 3;
 
 // Panel of a factor in scratch, panel[k][line]. A thread carries its share of the next ones in
-// registers meanwhile.
+// registers meanwhile: elements `apart` from each other, as they lie in memory.
 template <class Tag> struct Panel {
   using Sum = typename Sums<Tag>::type;
-  static constexpr unsigned SHARES = shares<Sum>();
+  static constexpr unsigned DEPTH = panel_depth<Sum>();
+  static constexpr unsigned SHARES = DEPTH * BLOCK_LINES / 256;
   Sum* panel;
-  bool along;             // neighbouring threads take neighbouring elements of a line
-  address at[SHARES];     // of this thread's elements in the panel to fetch next
-  address next;           // bytes from a panel to the next
-  unsigned there;         // bit i: element i has a line
-  Sum share[panels_ahead<Sum>()][SHARES];
+  bool along;      // neighbouring threads take neighbouring elements of a line, else of lines
+  unsigned lines;  // that there are
+  address at;      // of this thread's first element in the panel to fetch next
+  address apart;   // bytes from an element of this thread to its next
+  address next;    // bytes from a panel to the next
+  Lanes<Tag, 1> share[PANELS_AHEAD][SHARES];
 
-  __device__ __forceinline__ Panel(Sum* scratch, const Lines<Tag>& lines)
-      : panel(scratch), along(lines.side_by_side()), next(panel_depth<Sum>() * lines.inner), there(0) {
-#pragma unroll
-    for (unsigned i = 0; i < SHARES; i++) {
-      const unsigned index = threadIdx.x + i * 256;
-      at[i] = lines.at + line_of(index) * lines.line + step_of(index) * lines.inner;
-      there |= line_of(index) < lines.count ? 1u << i : 0;
-    }
+  __device__ __forceinline__ Panel(Sum* scratch, const Lines<Tag>& factor)
+      : panel(scratch), along(factor.side_by_side()), lines(factor.count) {
+    at = factor.at + line_of(0) * factor.line + step_of(0) * factor.inner;
+    apart = along ? 256 / DEPTH * factor.line : 256 / BLOCK_LINES * factor.inner;
+    next = DEPTH * factor.inner;
   }
 
   // `left`: elements of a line from this panel on.
   __device__ __forceinline__ void fetch(int slot, unsigned long long left) {
 #pragma unroll
     for (unsigned i = 0; i < SHARES; i++) {
-      const bool inside = (there >> i & 1) != 0 && step_of(threadIdx.x + i * 256) < left;
-      Lanes<Tag, 1> lanes;
-      lanes.clear();
-      if (inside) {
-        Memory<Tag::bytes>::load(at[i], lanes.w);
+      share[slot][i].clear();
+      if (line_of(i) < lines && step_of(i) < left) {
+        Memory<Tag::bytes>::load(at + i * apart, share[slot][i].w);
       }
-      share[slot][i] = inside ? (Sum)Tag::decode(lanes.bits(0)) : Sum(0);
-      at[i] += next;
     }
+    at += next;
   }
   __device__ __forceinline__ void put(int slot) const {
+    Sum* to = panel + step_of(0) * PADDED + line_of(0);
+    const unsigned elements = along ? 256 / DEPTH : 256 / BLOCK_LINES * PADDED;
 #pragma unroll
     for (unsigned i = 0; i < SHARES; i++) {
-      const unsigned index = threadIdx.x + i * 256;
-      if (index < panel_depth<Sum>() * BLOCK_LINES) {
-        panel[step_of(index) * PADDED + line_of(index)] = share[slot][i];
-      }
+      to[i * elements] = (Sum)Tag::decode(share[slot][i].bits(0));
     }
   }
 
  private:
-  __device__ __forceinline__ unsigned line_of(unsigned index) const {
-    return along ? index / panel_depth<Sum>() : index % BLOCK_LINES;
+  __device__ __forceinline__ unsigned line_of(unsigned i) const {
+    return along ? threadIdx.x / DEPTH + i * (256 / DEPTH) : threadIdx.x % BLOCK_LINES;
   }
-  __device__ __forceinline__ unsigned step_of(unsigned index) const {
-    return along ? index % panel_depth<Sum>() : index / BLOCK_LINES;
+  __device__ __forceinline__ unsigned step_of(unsigned i) const {
+    return along ? threadIdx.x % DEPTH : threadIdx.x / BLOCK_LINES + i * (256 / BLOCK_LINES);
   }
 };
 
@@ -82,7 +74,7 @@ GPUOS_INLINE void tiles(const Block<Body>& block, const Lines<typename Block<Bod
   using Tag = typename Block<Body>::Tag;
   using Sum = typename Sums<Tag>::type;
   constexpr unsigned DEPTH = panel_depth<Sum>();
-  constexpr int AHEAD = panels_ahead<Sum>();
+  constexpr int AHEAD = PANELS_AHEAD;
   static_assert(2 * DEPTH * PADDED * sizeof(Sum) <= GPUOS_SCRATCH_BYTES - SPACE_BYTES, "scratch");
   Sum* panels = (Sum*)scratch;
   Panel<Tag> left(panels, by_row);
@@ -126,12 +118,14 @@ GPUOS_INLINE void tiles(const Block<Body>& block, const Lines<typename Block<Bod
       }
     }
   }
+  if (row >= block.rows) {
+    return;
+  }
+  forget();
   Group<Body, 1> groups[4];
 #pragma unroll
-  for (unsigned i = 0; i < 4; i++) {
-    if (row + i < block.rows && column < block.columns) {
-      block.ask(groups[i], row + i, column);
-    }
+  for (unsigned i = 0; i < 4; i++) {  // without a branch, some of them twice
+    block.ask(groups[i], smaller(row + i, block.rows - 1), smaller(column, block.columns - 1));
   }
 #pragma unroll
   for (unsigned i = 0; i < 4; i++) {
