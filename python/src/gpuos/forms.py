@@ -6,7 +6,7 @@ Thread-safe: forms are immutable, and the table of them is only added to.
 """
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from gpuos import plan
 from gpuos.errors import GpuosError
@@ -286,3 +286,34 @@ def _require_unchecked(function, args, kwargs, tensors):
             raise Refused("indices, which PyTorch checks")
     if name in _CHECKS_VALUES or name in _DIVIDES and all(whole(tensor) for tensor in tensors):
         raise Refused("values that PyTorch checks")
+
+
+FORMS = Forms()
+
+
+def signature_of(kind, function, args, kwargs):
+    """The signature of a call; raises Refused where it has none."""
+    try:
+        signature = Signature(function, args, kwargs)
+    except RuntimeError:
+        raise Refused("a tensor without sizes or strides") from None
+    if kind.mutable and len(signature.tensors) > 1:
+        signature.key += _relations(signature.tensors)
+    return signature
+
+
+def has_tensors(args, kwargs):
+    """Whether a call is given any."""
+    return any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves((args, kwargs)))
+
+
+def _relations(tensors):
+    """How the memory of a call's tensors overlaps, as far as it matters where one is written."""
+    storages = [tensor.untyped_storage()._cdata for tensor in tensors]
+    if len(set(storages)) == len(storages):
+        return ()
+    first = {}
+    return tuple(
+        (first.setdefault(storage, k), tensor.storage_offset())
+        for k, (storage, tensor) in enumerate(zip(storages, tensors))
+    )
