@@ -10,7 +10,13 @@ import picocli.CommandLine.Spec;
     name = "bench",
     description = "Measures what operations cost.",
     synopsisSubcommandLabel = "BENCHMARK",
-    subcommands = {BenchMicroCommand.class, BenchInjectCommand.class, BenchProgramsCommand.class})
+    subcommands = {
+      BenchMicroCommand.class,
+      BenchInjectCommand.class,
+      BenchProgramsCommand.class,
+      BenchPaperCommand.class,
+      BenchCompareCommand.class
+    })
 final class BenchCommand implements Runnable {
 
   @Spec private CommandSpec spec;

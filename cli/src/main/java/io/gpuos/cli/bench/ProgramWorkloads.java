@@ -49,7 +49,7 @@ final class ProgramWorkloads {
             0.05,
             1000,
             20,
-            (fixture, units) -> mixed(fixture, units, false)),
+            (fixture, units) -> mixed(fixture, units, false, true)),
         new ProgramWorkload(
             "mixed-dependent",
             "the same, each iteration feeding the next",
@@ -57,7 +57,7 @@ final class ProgramWorkloads {
             0.6,
             1000,
             20,
-            (fixture, units) -> mixed(fixture, units, true)),
+            (fixture, units) -> mixed(fixture, units, true, true)),
         new ProgramWorkload(
             "decode",
             "attention decode, 1x64 over 128 keys, distinct tokens",
@@ -65,7 +65,7 @@ final class ProgramWorkloads {
             0.2,
             1000,
             20,
-            ProgramWorkloads::decode),
+            (fixture, units) -> decode(fixture, units, KEYS)),
         new ProgramWorkload(
             "decode-latency",
             "the same, one token a program",
@@ -73,7 +73,7 @@ final class ProgramWorkloads {
             7,
             1,
             1,
-            ProgramWorkloads::decode),
+            (fixture, units) -> decode(fixture, units, KEYS)),
         new ProgramWorkload(
             "sums",
             "sums over the last axis, (8,256) to (128,1024) in turn, distinct",
@@ -81,7 +81,7 @@ final class ProgramWorkloads {
             0.2,
             1000,
             20,
-            ProgramWorkloads::sums),
+            (fixture, units) -> sums(fixture, units, SUMS)),
         new ProgramWorkload(
             "mlp",
             "policy MLP 64-64-64-8, batch 1, back to back",
@@ -141,7 +141,27 @@ final class ProgramWorkloads {
         });
   }
 
-  private static void mixed(ProgramFixture fixture, int units, boolean dependent) {
+  /** Independent additions. */
+  static void adds(ProgramFixture fixture, int units, int elements) {
+    List<Values[]> operands = new ArrayList<>();
+    List<Tensor> outputs = new ArrayList<>();
+    for (int k = 0; k < units; k++) {
+      Values a = fixture.random(-1, 1, elements);
+      Values b = fixture.random(-1, 1, elements);
+      operands.add(new Values[] {a, b});
+      outputs.add(fixture.result(Reference.add(a.values(), b.values()), elements));
+    }
+    fixture.record(
+        scope -> {
+          for (int k = 0; k < units; k++) {
+            Values[] of = operands.get(k);
+            SymbolicTensor a = scope.use(of[0].tensor());
+            scope.applyInto(scope.use(outputs.get(k)), ADD, a, scope.use(of[1].tensor()));
+          }
+        });
+  }
+
+  static void mixed(ProgramFixture fixture, int units, boolean dependent, boolean fusion) {
     List<Values[]> operands = new ArrayList<>();
     List<Tensor> outputs = new ArrayList<>();
     double[] last = null;
@@ -162,6 +182,7 @@ final class ProgramWorkloads {
     }
     fixture.record(
         scope -> {
+          scope.fusion(fusion);
           for (int k = 0; k < units; k++) {
             Values[] of = operands.get(k);
             Tensor first = dependent && k > 0 ? outputs.get(k - 1) : of[0].tensor();
@@ -173,16 +194,16 @@ final class ProgramWorkloads {
         });
   }
 
-  private static void decode(ProgramFixture fixture, int units) {
+  static void decode(ProgramFixture fixture, int units, int keyCount) {
     List<Values[]> operands = new ArrayList<>();
     List<Tensor> outputs = new ArrayList<>();
     for (int k = 0; k < units; k++) {
       Values q = fixture.random(-1, 1, 1, HEAD);
-      Values keys = fixture.random(-1, 1, KEYS, HEAD);
-      Values values = fixture.random(-1, 1, KEYS, HEAD);
+      Values keys = fixture.random(-1, 1, keyCount, HEAD);
+      Values values = fixture.random(-1, 1, keyCount, HEAD);
       operands.add(new Values[] {q, keys, values});
       double[] expected =
-          Reference.attention(q.values(), keys.values(), values.values(), 1, KEYS, HEAD);
+          Reference.attention(q.values(), keys.values(), values.values(), 1, keyCount, HEAD);
       outputs.add(fixture.result(expected, 1, HEAD));
     }
     fixture.record(
@@ -199,11 +220,12 @@ final class ProgramWorkloads {
         });
   }
 
-  private static void sums(ProgramFixture fixture, int units) {
+  /** Over the last axis of these shapes in turn. */
+  static void sums(ProgramFixture fixture, int units, int[]... shapes) {
     List<Tensor> inputs = new ArrayList<>();
     List<Tensor> outputs = new ArrayList<>();
     for (int k = 0; k < units; k++) {
-      int[] shape = SUMS[k % SUMS.length];
+      int[] shape = shapes[k % shapes.length];
       Values x = fixture.random(-1, 1, shape[0], shape[1]);
       inputs.add(x.tensor());
       outputs.add(fixture.result(Reference.sums(x.values(), shape[1]), shape[0]));

@@ -1,15 +1,24 @@
 package io.gpuos.cli.text;
 
+import io.gpuos.error.Messages;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A strict reader of JSON, to hold the writer to the grammar. Numbers become doubles. */
+/**
+ * A strict reader of JSON (RFC 8259): objects become maps in their order, arrays lists, numbers
+ * doubles, and {@code null} is null. Anything else, a name given twice and more than {@value
+ * #DEEPEST} levels are an {@link IllegalArgumentException} that says where.
+ */
 public final class JsonReader {
+
+  private static final int DEEPEST = 100;
+  private static final int SHOWN = 40;
 
   private final String text;
   private int next;
+  private int depth;
 
   private JsonReader(String text) {
     this.text = text;
@@ -24,15 +33,24 @@ public final class JsonReader {
     return value;
   }
 
-  /** The only value in {@code text}, which is an object. */
+  /** The only value in {@code text}, which has to be an object. */
   @SuppressWarnings("unchecked")
   public static Map<String, Object> object(String text) {
-    return (Map<String, Object>) read(text);
+    if (read(text) instanceof Map<?, ?> object) {
+      return (Map<String, Object>) object;
+    }
+    throw new IllegalArgumentException("not a JSON object");
   }
 
   private Object value() {
     space();
-    char c = peek();
+    require(++depth <= DEEPEST, "at most " + DEEPEST + " levels");
+    Object value = bare(peek());
+    depth--;
+    return value;
+  }
+
+  private Object bare(char c) {
     return switch (c) {
       case '{' -> members();
       case '[' -> elements();
@@ -85,7 +103,7 @@ public final class JsonReader {
     StringBuilder string = new StringBuilder();
     while (peek() != '"') {
       char c = text.charAt(next++);
-      require(c >= ' ' && c <= '~', "ASCII");
+      require(c >= ' ', "no control character");
       string.append(c == '\\' ? escaped() : c);
     }
     next++;
@@ -93,10 +111,13 @@ public final class JsonReader {
   }
 
   private char escaped() {
-    char c = text.charAt(next++);
+    char c = peek();
+    next++;
     if (c == 'u') {
+      String digits = text.substring(next, Math.min(next + 4, text.length()));
+      require(digits.matches("[0-9a-fA-F]{4}"), "four hexadecimal digits");
       next += 4;
-      return (char) Integer.parseInt(text.substring(next - 4, next), 16);
+      return (char) Integer.parseInt(digits, 16);
     }
     int index = "\"\\/bfnrt".indexOf(c);
     require(index >= 0, "an escape");
@@ -137,8 +158,10 @@ public final class JsonReader {
 
   private void require(boolean holds, String expected) {
     if (!holds) {
-      throw new AssertionError(
-          "not JSON: at=" + next + ", expected=" + expected + ", text=" + text);
+      String rest = text.substring(Math.min(next, text.length()));
+      String found = Messages.line(rest.substring(0, Math.min(SHOWN, rest.length())));
+      throw new IllegalArgumentException(
+          "not JSON: at=" + next + ", found=" + found + ", expected=" + expected);
     }
   }
 }
