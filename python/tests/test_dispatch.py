@@ -655,3 +655,17 @@ def test_random_sequences_equal_eager(seed):
     close(got.seen, wanted.seen)
     assert len(got.pool) == len(wanted.pool)
     close(got.pool, wanted.pool)
+
+
+def test_the_default_type_is_part_of_a_call():
+    x = torch.arange(6, dtype=torch.int32)
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        torch.set_default_dtype(dtype)
+        try:
+            for _ in range(3):
+                with scope():
+                    y = x.sigmoid() + 1
+                assert y.dtype == dtype
+                torch.testing.assert_close(y, x.sigmoid() + 1)
+        finally:
+            torch.set_default_dtype(torch.float32)

@@ -32,8 +32,8 @@ _TIMEOUT_SECONDS = 600
 
 _lock = threading.Lock()
 _loaded = {}
-# Once one is missing nothing more is tried.
-_missing = None
+# Why modules are missing, by name.
+_missing = {}
 
 
 class _Missing(Exception):
@@ -51,20 +51,22 @@ def interception():
 
 
 def _get(name):
-    global _missing
-    if name not in _loaded and _missing is None:
+    if name not in _loaded and name not in _missing:
         with _lock:
-            if name not in _loaded and _missing is None:
+            if name not in _loaded and name not in _missing:
                 try:
                     _loaded[name] = _find(name)
                 except Exception as error:  # whatever it is, there is a way without
-                    _missing = " ".join(str(error).split()) or type(error).__name__
-                    warnings.warn(
-                        f"gpuos: no native extension, calls cost more: {_missing}",
-                        RuntimeWarning,
-                        stacklevel=3,
-                    )
+                    _miss(name, " ".join(str(error).split()) or type(error).__name__)
     return _loaded.get(name)
+
+
+def _miss(name, why):
+    if why not in _missing.values():
+        warnings.warn(
+            f"gpuos: no native extension, calls cost more: {why}", RuntimeWarning, stacklevel=4
+        )
+    _missing[name] = why
 
 
 def _find(module):
@@ -216,3 +218,5 @@ def _teach(loaded):
     )
     if hasattr(loaded, "watch"):
         loaded.watch(vars(torch.compiler), "_is_compiling_flag")
+    if hasattr(loaded, "install"):
+        loaded.install()

@@ -85,7 +85,7 @@ class Signature:
 
     def __init__(self, function, args, kwargs):
         self.tensors = []
-        key = [function]
+        key = [function, torch.get_default_dtype()]
         self._sequence(args, key)
         if kwargs:
             for name in sorted(kwargs):

@@ -1,9 +1,10 @@
 """`gpuos.dispatch`: micro-operations are gathered while Python goes on, and run as programs.
 
-Below autograd a TorchDispatchMode sees every call. Native ones wait in a list; their results are
-real tensors at once, whose contents come when the list is run: at the end of the scope, when it is
-long or old, and before whatever could see the difference. A TorchFunctionMode watches for ways to a
-tensor's memory that no dispatch sees.
+Below autograd every call is seen: by the extension (`gpuos.intercept`), or without it by a
+TorchDispatchMode. Native calls wait in a list; their results are real tensors at once, whose contents
+come when the list is run: at the end of the scope, when it is long or old, and before whatever could
+see the difference. Ways to a tensor's memory that no dispatch sees are watched for by wrappers, or by
+a TorchFunctionMode.
 """
 
 import contextlib
@@ -46,6 +47,7 @@ _READS = {
     "__format__",
     "__reduce_ex__",
     "__repr__",
+    "_pack_padded_sequence",
     "as_tensor",
     "asarray",
     "ctc_loss",
@@ -362,8 +364,10 @@ def hook_tensors():
         _tensors_hooked = True
         for names, wrap in ((_HANDS_OUT, _handing_out), (_READS, _passing)):
             for name in names:
-                for owner in (torch.Tensor, torch, torch._VF, torch.nn.utils.rnn):
-                    _replace(owner, name, wrap)
+                _replace(torch.Tensor, name, wrap)
+                if not name.startswith("__"):
+                    _replace(torch, name, wrap)
+                    _replace(torch._VF, name, wrap)
 
 
 def _replace(owner, name, wrap):

@@ -10,6 +10,7 @@ namespace {
 
 PyMethodDef functions[] = {
     {"learn", learn, METH_VARARGS, "learn(halves, hooks, Tensor, Parameter)"},
+    {"install", install, METH_NOARGS, "install(): registers what scopes need, once"},
     {"passes", passes, METH_NOARGS, "passes(): whether calls of this thread go to PyTorch unseen"},
     {"pass_unseen", pass_unseen, METH_O,
      "pass_unseen(flag): whether calls of this thread go to PyTorch unseen; gives what was before"},

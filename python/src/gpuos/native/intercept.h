@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <ctime>
+#include <map>
 #include <mutex>
 #include <unordered_set>
 
@@ -71,6 +72,20 @@ class PythonFailure : public std::runtime_error {
   throw PythonFailure(copy, type, value, trace);
 }
 
+// A program of a batch, and the storages whose addresses it takes.
+struct Batch {
+  ~Batch() {
+    if (keeps != nullptr) {
+      const Gil gil;
+      Py_DECREF(keeps);
+    }
+  }
+  std::vector<uint64_t> key;
+  int64_t program = 0;
+  std::vector<size_t> addressed;
+  PyObject* keeps = nullptr;
+};
+
 inline int64_t now_nanoseconds() {
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -82,7 +97,8 @@ class FormTable {
  public:
   const CallForm* find(const Words& words, uint64_t hash) const {
     const auto found = entries_.find(hash);
-    if (found == entries_.end() || found->second.words != words) {
+    if (found == entries_.end() || found->second.words.size() != words.size() ||
+        !std::equal(words.begin(), words.end(), found->second.words.begin())) {
       return nullptr;
     }
     return found->second.form;
@@ -92,13 +108,13 @@ class FormTable {
     if (entries_.size() >= kMost) {
       entries_.clear();
     }
-    entries_.insert_or_assign(hash, Entry{words, form});
+    entries_.insert_or_assign(hash, Entry{{words.begin(), words.end()}, form});
   }
 
  private:
   static constexpr size_t kMost = 20000;
   struct Entry {
-    Words words;
+    std::vector<uint64_t> words;
     const CallForm* form;
   };
   struct Same {
@@ -116,7 +132,8 @@ class Batches {
     return found == batches_.end() || found->second->key != key ? nullptr : found->second;
   }
 
-  // Under the GIL.
+  // Under the GIL. What goes is let go after the lock: that runs Python, which gives the GIL to
+  // others, who may want the lock.
   void put(std::shared_ptr<Batch> batch) {
     std::vector<std::shared_ptr<Batch>> gone;
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -126,7 +143,8 @@ class Batches {
       }
       batches_.clear();
     }
-    batches_[hash_of(batch->key.data(), batch->key.size())] = std::move(batch);
+    auto& place = batches_[hash_of(batch->key.data(), batch->key.size())];
+    gone.push_back(std::exchange(place, std::move(batch)));
   }
 
  private:
@@ -166,6 +184,7 @@ class Scope : public c10::DebugInfoBase {
   void flush() {
     Lock lock(*this);
     if (waiting_->is_empty()) {
+      waiting_->clear();  // of storages of a call that did not come to wait
       return;
     }
     // Taken first: what runs it may come back here.
@@ -291,7 +310,7 @@ class Scope : public c10::DebugInfoBase {
     std::vector<uint64_t> key(taken.structure);
     key.push_back(static_cast<uint64_t>(taken.device.type()) << 8 | uint8_t(taken.device.index()));
     const std::shared_ptr<Batch> batch = known().find(key);
-    if (batch == nullptr || batch->program == 0) {
+    if (batch == nullptr) {
       run_in_python(taken, key);
       return;
     }
@@ -324,7 +343,8 @@ class Scope : public c10::DebugInfoBase {
   }
 
   int64_t stream_number(const Waiting& taken) {
-    const auto found = streams_.find(taken.stream);
+    const std::pair<int, c10::StreamId> which(taken.device.index(), taken.stream);
+    const auto found = streams_.find(which);
     if (found != streams_.end()) {
       return found->second;
     }
@@ -333,7 +353,7 @@ class Scope : public c10::DebugInfoBase {
     if (!number) {
       throw_python_error();
     }
-    return streams_[taken.stream] = PyLong_AsLongLong(number.get());
+    return streams_[which] = PyLong_AsLongLong(number.get());
   }
 
   // New batches: Python compiles them, or runs them in PyTorch.
@@ -351,7 +371,7 @@ class Scope : public c10::DebugInfoBase {
   std::recursive_mutex mutex_;
   std::unique_ptr<Waiting> waiting_ = std::make_unique<Waiting>();
   std::unique_ptr<Waiting> spare_;
-  std::unordered_map<c10::StreamId, int64_t> streams_;
+  std::map<std::pair<int, c10::StreamId>, int64_t> streams_;
 };
 
 }  // namespace gpuos

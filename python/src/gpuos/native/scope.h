@@ -311,15 +311,17 @@ inline PyObject* make_scope(PyTypeObject* type, PyObject* args, PyObject*) {
   return reinterpret_cast<PyObject*>(self);
 }
 
-inline void install_fallback() {
-  // Never taken back: it costs nothing to threads without the key.
-  static auto* library = [] {
-    auto made = std::make_unique<torch::Library>(
-        torch::Library::IMPL, "_", kKey, __FILE__, __LINE__);
-    made->fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
-    return made.release();
-  }();
-  (void)library;
+// install(): registers the fallback, for good: it costs nothing to threads without the key.
+inline PyObject* install(PyObject*, PyObject*) {
+  return guarded([] {
+    static auto* library = [] {
+      auto made = std::make_unique<torch::Library>(
+          torch::Library::IMPL, "_", kKey, __FILE__, __LINE__);
+      made->fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>());
+      return made.release();
+    }();
+    (void)library;
+  });
 }
 
 // grab(): keeps the mode that was entered last.
@@ -336,7 +338,6 @@ inline PyObject* grab(PyObject* object, PyObject*) {
 // enter(): sees the calls of this thread from now on.
 inline PyObject* enter(PyObject* object, PyObject*) {
   return guarded([object] {
-    install_fallback();
     auto* self = reinterpret_cast<PyScope*>(object);
     self->guard = new c10::DebugInfoGuard(c10::DebugInfoKind::TEST_INFO_2, *self->scope);
     self->outer = current;

@@ -3,6 +3,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
+#include <c10/core/DefaultDtype.h>
 
 #include <cstring>
 
@@ -27,6 +28,7 @@ class Signature {
   // False where an argument is of a type that is not known here.
   bool read(const c10::OperatorHandle& op, const torch::jit::Stack& stack, size_t count) {
     words.push_back(reinterpret_cast<uintptr_t>(&op.operator_name()));
+    words.push_back(static_cast<uint64_t>(c10::get_default_dtype_as_scalartype()));
     for (size_t k = stack.size() - count; k < stack.size(); k++) {
       if (!add(stack[k])) {
         return false;

@@ -41,14 +41,6 @@ struct CallForm {
   std::vector<std::pair<bool, size_t>> results;
 };
 
-// A program of a batch; none where it runs in PyTorch.
-struct Batch {
-  std::vector<uint64_t> key;
-  int64_t program = 0;
-  std::vector<size_t> addressed;
-  PyObject* keeps = nullptr;
-};
-
 class Waiting {
  public:
   struct Call {
