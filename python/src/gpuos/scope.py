@@ -204,7 +204,7 @@ class Collector:
 
     def _wait(self, form, tensors):
         pending = self._pending
-        stream = plan.current_stream(form.device)
+        stream = 0 if form.device.type == "cpu" else plan.current_stream(form.device)
         if pending.calls and (
             pending.device != form.device
             or pending.stream != stream
