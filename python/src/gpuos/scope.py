@@ -55,6 +55,8 @@ _READS = {
     "lstm",
     "map2_",
     "map_",
+    "new",
+    "new_tensor",
     "numpy",
     "pack_padded_sequence",
     "rnn_relu",
