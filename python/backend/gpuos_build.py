@@ -50,6 +50,7 @@ def _write(directory, tag, files, texts):
             "Summary: Runs many small PyTorch operations through resident workers\n"
             "License: Apache-2.0\nRequires-Python: >=3.10\n"
         ),
+        f"{info}/entry_points.txt": f"[torch_dynamo_backends]\n{NAME} = gpuos.backend:backend\n",
         f"{info}/WHEEL": (
             f"Wheel-Version: 1.0\nGenerator: {NAME}\n"
             f"Root-Is-Purelib: {'true' if tag.endswith('any') else 'false'}\nTag: {tag}\n"

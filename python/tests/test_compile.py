@@ -44,7 +44,7 @@ def test_gives_fresh_results_unless_asked():
 
 def test_runs_other_operators_in_pytorch_between_segments():
     def fn(x):
-        y = torch.sin(x + 1)
+        y = torch.special.i1(x + 1)
         return (y * 2).t(), y
 
     f = gpuos.compile(fn)
@@ -54,7 +54,7 @@ def test_runs_other_operators_in_pytorch_between_segments():
         torch.testing.assert_close(got, wanted)
         assert got.stride() == wanted.stride()
     text = explained(f, x)
-    assert "3 segments" in text and "aten.sin" in text
+    assert "3 segments" in text and "special_i1" in text
 
 
 def test_writes_arguments_in_place():
@@ -200,7 +200,7 @@ def _keep(x):
         (lambda x: torch.nonzero(x), "depends on values"),
         (_count, "Python objects"),
         (_keep, "Python objects"),
-        (lambda x: torch.sin(x), "no call is native"),
+        (lambda x: torch.special.i1(x), "no call is native"),
     ],
 )
 def test_runs_eagerly_what_is_not_safe(fn, reason):
@@ -210,15 +210,6 @@ def test_runs_eagerly_what_is_not_safe(fn, reason):
         f(x)
     assert reason in explained(f, x)
     assert f._replays == 0
-
-
-def test_refuses_results_that_need_gradients():
-    w = torch.ones(3, requires_grad=True)
-    f = gpuos.compile(lambda x: x * w)
-    for _ in range(6):
-        f(torch.ones(3)).sum().backward()
-    assert w.grad.tolist() == [6, 6, 6]
-    assert "needs gradients" in explained(f, torch.ones(3))
 
 
 def test_random_operators_run_in_pytorch():
@@ -260,7 +251,7 @@ def test_verify_leaves_memory_as_eager_does():
 def test_errors_of_java_are_raised():
     from gpuos import _bridge
 
-    with pytest.raises(gpuos.InvalidInputException, match="line 1"):
+    with pytest.raises(gpuos.InvalidInputException, match="line=1"):
         _bridge.support("nonsense")
     with pytest.raises(gpuos.GpuosError, match="closed"):
         _bridge._text_of("describe", 12345)

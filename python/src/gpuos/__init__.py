@@ -6,8 +6,10 @@
 this process and starts with the first recording.
 """
 
+from gpuos import backend as _backend
 from gpuos.compiled import compile, explain
 from gpuos.errors import DeviceException, GpuosError, InvalidInputException, ResourceException
+from gpuos.scope import dispatch
 
 __all__ = [
     "DeviceException",
@@ -15,5 +17,8 @@ __all__ = [
     "InvalidInputException",
     "ResourceException",
     "compile",
+    "dispatch",
     "explain",
 ]
+
+_backend.register()

@@ -68,7 +68,17 @@ def _call(name, *words):
     functions = _functions or _load()
     error = functions[name](*words)
     if error:
-        raise from_java(_take(error))
+        fail(error)
+
+
+def address(name):
+    """Where a function lies, for callers in C++."""
+    return ctypes.cast((_functions or _load())[name], ctypes.c_void_p).value
+
+
+def fail(error):
+    """Raises the error that a function gave, for callers in C++."""
+    raise from_java(_take(error))
 
 
 def _take(address):
@@ -134,6 +144,11 @@ class Program:
             ctypes.addressof(handle),
         )
         self._handle = handle.value
+
+    @property
+    def handle(self):
+        """Number of the program in the bridge, valid while this object lives."""
+        return self._handle
 
     def replay(self, addresses, stream):
         """Runs on the addresses of the graph's input and output storages, in their order."""

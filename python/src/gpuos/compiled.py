@@ -6,6 +6,8 @@ import threading
 import torch
 from torch.utils._pytree import tree_flatten, tree_leaves
 
+from gpuos import fast
+from gpuos.autograd import GradEntry
 from gpuos.entry import Entry
 from gpuos.errors import GpuosError
 
@@ -22,12 +24,15 @@ def compile(fn, *, mode="auto", verify=0, static_outputs=False):
     Python runs only while recording: what `fn` prints, or reads from clocks and random generators of
     Python, is not done again. What cannot be replayed safely runs eagerly; `explain` says why.
 
+    Where results need gradients there is a second program for the backward pass; it can be
+    differentiated once, and results of such replays are always fresh.
+
     Args:
         mode: `resident`, `stream`, or `auto` for the better of the two
         verify: runs eagerly too, every so many replays, and compares; 0 for never
         static_outputs: results of a replay lie in the same memory every time
     """
-    return Compiled(fn, mode, verify, static_outputs)
+    return fast.kind(Compiled)(fn, mode, verify, static_outputs)
 
 
 def explain(fn, *args, **kwargs):
@@ -37,7 +42,7 @@ def explain(fn, *args, **kwargs):
 
 
 class Compiled:
-    """A compiled function. Thread-safe as far as the function is."""
+    """A compiled function, made by `compile`. Thread-safe as far as the function is."""
 
     def __init__(self, fn, mode, verify, static_outputs):
         if not callable(fn):
@@ -53,7 +58,7 @@ class Compiled:
         self._static = static_outputs
         self._lock = threading.RLock()
         self._records = {}
-        self._replays = 0
+        self._counted = 0
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
@@ -63,7 +68,11 @@ class Compiled:
             raise AttributeError(name)
         return getattr(self._fn, name)
 
-    def __call__(self, *args, **kwargs):
+    @property
+    def _replays(self):
+        return self._counted + self._replayed
+
+    def _call(self, *args, **kwargs):
         if _is_watched():
             return self._fn(*args, **kwargs)
         leaves, spec = tree_flatten((args, kwargs))
@@ -78,9 +87,18 @@ class Compiled:
             return self._try(record, leaves, args, kwargs)
 
     def _try(self, record, leaves, args, kwargs):
-        entry = Entry(self._fn, args, kwargs, leaves, self._mode, self._static)
+        before = _surroundings()
+        if record.needs_gradients:
+            entry = GradEntry(self._fn, args, kwargs, leaves, self._mode)
+        else:
+            entry = Entry(self._fn, args, kwargs, leaves, self._mode, self._static)
+            record.needs_gradients = entry.needs_gradients
+        if entry.reason is None and _surroundings() != before:
+            entry.reason = "the function changes modes of PyTorch, which a replay would not"
         if entry.reason is None:
             record.entries.append(entry)
+            if not self._verify:
+                fast.add(self, entry, args, kwargs, leaves)
             record.attempts = _ATTEMPTS if len(record.entries) < _MOST else 0
             record.reason = "its state differs from call to call" if record.attempts == 0 else None
         else:
@@ -97,8 +115,8 @@ class Compiled:
         return record
 
     def _replay(self, entry, inputs, leaves, args, kwargs):
-        self._replays += 1
-        if self._verify and self._replays % self._verify == 0:
+        self._counted += 1
+        if self._verify and self._counted % self._verify == 0:
             return self._compare(entry, inputs, leaves, args, kwargs)
         made, live = entry.replay(inputs)
         return entry.outputs(leaves, made, live)
@@ -151,6 +169,7 @@ class _Record:
         self.entries = []
         self.attempts = _ATTEMPTS
         self.reason = None
+        self.needs_gradients = False
 
 
 def _is_watched():
@@ -192,6 +211,8 @@ def _signature(leaf):
             leaf.untyped_storage().nbytes(),
             leaf.data_ptr() % 16,
             leaf.requires_grad,
+            leaf.is_neg(),
+            leaf._is_zerotensor(),
         )
     if isinstance(leaf, (int, float, bool, complex, str, bytes, type(None))):
         return type(leaf), repr(leaf)

@@ -38,6 +38,8 @@ class Entry:
         An error of the function itself passes through.
         """
         self.reason = None
+        # Whether it is all that is wrong that results need gradients: see gpuos.autograd.
+        self.needs_gradients = False
         self.segments = []
         self.static = {} if static_outputs else None
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
@@ -76,6 +78,12 @@ class Entry:
             raise Refused("the function changes the memory, form or history of a tensor")
         self.grad_forms = [_form(grad) for grad in before]
         self._effects(memory, watched, before)
+        written = {number for call in tracer.calls for number in call.written}
+        needing = [tensor for tensor in watched if tensor.requires_grad]
+        needing += [grad for grad in before if grad is not None]
+        self._differentiable = not self.effects and not any(
+            memory.knows(tensor) and memory.number(tensor) in written for tensor in needing
+        )
         self._results(memory, leaves)
         self._check_alive(memory)
         self._sources(tracer, leaves, before)
@@ -129,6 +137,7 @@ class Entry:
         if type(value) is not torch.Tensor:
             raise Refused(f"a result of type {type(value).__name__}")
         if value.requires_grad:
+            self.needs_gradients = self._differentiable
             raise Refused("a result needs gradients; put the backward pass into the function")
         check_kind(value)
         number = memory.number(value)
@@ -228,17 +237,16 @@ class Entry:
         if not self.touched:
             return True
         ranges = sorted(
-            (storage.data_ptr(), storage.data_ptr() + storage.nbytes())
-            for storage in live
-            if storage is not None and storage.nbytes()
+            _range(storage) for storage in live if storage is not None and storage.nbytes()
         )
         return all(one[1] <= other[0] for one, other in zip(ranges, ranges[1:]))
 
     def replay(self, inputs):
         """Runs the segments and returns what the function would."""
         live, bases, watched = inputs
+        used = [_range(storage) for storage in live if storage is not None]
         for number, size, device in self.allocated:
-            live[number] = self._memory(number, size, device)
+            live[number] = self._memory(number, size, device, used)
         with torch.no_grad(), torch._C._DisableAutocast():
             for segment in self.segments:
                 segment.run(live, plan.current_stream)
@@ -250,11 +258,19 @@ class Entry:
             watched[k].grad = grad
         return made, live
 
-    def _memory(self, number, size, device):
+    def _memory(self, number, size, device, used=()):
+        memory = self.fixed(number, size, device)
+        # A result may come back as an argument: it is read while results are written.
+        if memory is None or any(_overlap(_range(memory), one) for one in used):
+            return _storage(size, device)
+        return memory
+
+    def fixed(self, number, size, device):
+        """The memory that a storage has in every replay, or None for another one each time."""
         if self.static is None or any(number == place.storage for _, place in self.effects):
-            return torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
+            return None
         if number not in self.static:
-            self.static[number] = torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
+            self.static[number] = _storage(size, device)
         return self.static[number]
 
     def outputs(self, leaves, made, live):
@@ -289,6 +305,19 @@ class Entry:
             lines.append(f"{kind}, {len(segment.calls)} calls")
             lines += segment.explain()
         return lines
+
+
+def _storage(size, device):
+    return torch.empty(size, dtype=torch.uint8, device=device).untyped_storage()
+
+
+def _range(storage):
+    begin = storage.data_ptr()
+    return begin, begin + storage.nbytes()
+
+
+def _overlap(one, other):
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _aliases(tensors):

@@ -102,7 +102,7 @@ class Snapshot:
 
     def holds(self):
         """Whether everything is as it was, gradients aside."""
-        return all(_same(*link) for link in self.links) and all(
+        return all(is_same(*link) for link in self.links) and all(
             same_facts(facts(tensor), fact) for tensor, fact in zip(self.tensors, self.facts)
         )
 
@@ -110,7 +110,7 @@ class Snapshot:
 def facts(tensor):
     """What must not change of a tensor that is used again: memory, form and role in autograd."""
     return (
-        tensor.untyped_storage()._cdata if tensor.layout == torch.strided else 0,
+        _memory(tensor) if tensor.layout == torch.strided else 0,
         tensor.dtype,
         tensor.storage_offset() if tensor.layout == torch.strided else 0,
         tuple(tensor.size()),
@@ -121,11 +121,17 @@ def facts(tensor):
     )
 
 
+def _memory(tensor):
+    storage = tensor.untyped_storage()
+    return storage._cdata, storage.nbytes(), tensor.is_neg()
+
+
 def same_facts(one, other):
     return one == other
 
 
-def _same(kind, container, held):
+def is_same(kind, container, held):
+    """Whether a container still holds what a link says."""
     if kind == "cell":
         return _equal(container.cell_contents if _filled(container) else _NO_LINK, held)
     if kind == "global":

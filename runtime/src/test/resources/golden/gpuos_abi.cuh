@@ -11,8 +11,10 @@
 #define GPUOS_SPACES_PER_PAGE 256u
 #define GPUOS_MAX_WORKERS 2048u
 #define GPUOS_MAX_OPERANDS 10
-#define GPUOS_NEAR_BINDINGS 56
-#define GPUOS_WIDE_BINDINGS 504
+#define GPUOS_NEAR_BINDINGS 54
+#define GPUOS_WIDE_BINDINGS 502
+#define GPUOS_SEGMENT_TIMES 5
+#define GPUOS_NODE_TIMES 2
 #define GPUOS_LANES 4u
 #define GPUOS_CELLS 32u
 #define GPUOS_MAX_INSTRUCTIONS 467u
@@ -214,17 +216,21 @@ struct alignas(16) gpuos_replay {
   unsigned long long entries;  // address; host -> device, fixed: gpuos_entry[], device memory: by logical operator
   unsigned long long space_pages;  // address; host -> device, fixed: gpuos_space*[], device memory: pages of 256 spaces
   unsigned long long bindings;  // address; host -> device, fixed: u64[], device memory, where they do not follow
+  unsigned long long times;  // address; host -> device, fixed: u64[], device memory, for a replay that is traced
+  unsigned long long nodes;  // address; host -> device, fixed: gpuos_node[], device memory: of all segments
   unsigned int count;  // segments; host -> device, fixed: at least 1
   char gap0[12];
 };
-static_assert(sizeof(gpuos_replay) == 64, "layout differs from io.gpuos.abi");
+static_assert(sizeof(gpuos_replay) == 80, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_replay, segments) == 0, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_replay, after) == 8, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_replay, state) == 16, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_replay, entries) == 24, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_replay, space_pages) == 32, "layout differs from io.gpuos.abi");
 static_assert(GPUOS_OFFSET(gpuos_replay, bindings) == 40, "layout differs from io.gpuos.abi");
-static_assert(GPUOS_OFFSET(gpuos_replay, count) == 48, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, times) == 48, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, nodes) == 56, "layout differs from io.gpuos.abi");
+static_assert(GPUOS_OFFSET(gpuos_replay, count) == 64, "layout differs from io.gpuos.abi");
 
 // Claims and epoch of a program's replays on streams, zero at first; stamps follow.
 struct alignas(16) gpuos_replay_state {

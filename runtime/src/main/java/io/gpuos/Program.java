@@ -17,7 +17,9 @@ import io.gpuos.schedule.GraphPicture;
 import io.gpuos.schedule.Node;
 import io.gpuos.schedule.Place;
 import io.gpuos.schedule.Plan;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -203,6 +205,39 @@ public final class Program implements AutoCloseable {
     }
     if (streamReplay != null) {
       streamReplay.launch(stream, addresses);
+    }
+  }
+
+  /**
+   * Replays the program once into {@code results}, waits for it, and tells when each of its nodes
+   * ran, by the workers' own clocks. On a CUDA device by a kernel of its own, as {@link #launch}
+   * does, which takes the segments as the resident workers do. Looking at clocks costs a few
+   * nanoseconds a node.
+   *
+   * @throws InvalidInputException and others as {@link #submitInto} has them
+   */
+  public ProgramTrace trace(List<Tensor> results, Tensor... operands) {
+    // Also checks them, has every operator compiled, and waits for whatever fills the memory.
+    runInto(results, operands);
+    runtime.synchronize();
+    synchronized (this) {
+      checkOpen();
+      ComputeDevice device = runtime.device();
+      if (device.streams().isEmpty()) {
+        return code.trace(device.traced(() -> runInto(results, operands)));
+      }
+      if (code.parts().count() == 0) {
+        return new ProgramTrace(List.of(), 0);
+      }
+      if (streamReplay == null) {
+        streamReplay = onStreams();
+      }
+      try (Arena arena = Arena.ofConfined()) {
+        List<Tensor> all = new ArrayList<>(List.of(operands));
+        all.addAll(results);
+        long[] addresses = all.stream().mapToLong(Tensor::address).toArray();
+        return streamReplay.trace(arena.allocateFrom(ValueLayout.JAVA_LONG, addresses));
+      }
     }
   }
 

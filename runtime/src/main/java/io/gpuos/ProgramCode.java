@@ -2,6 +2,7 @@ package io.gpuos;
 
 import io.gpuos.abi.NodeRecord;
 import io.gpuos.device.ComputeDevice;
+import io.gpuos.device.NodeTime;
 import io.gpuos.error.InvalidInputException;
 import io.gpuos.ir.ExpressionPlan.Source;
 import io.gpuos.queue.Access;
@@ -23,6 +24,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeSet;
@@ -266,6 +268,42 @@ final class ProgramCode {
   /** Number of the base of a buffer; 0 if no node uses it. */
   int base(int buffer) {
     return baseOf[buffer];
+  }
+
+  /** The nodes of a replay that ran at {@code times}; those of other programs are left out. */
+  ProgramTrace trace(List<NodeTime> times) {
+    List<ProgramTrace.Node> nodes = new ArrayList<>();
+    double start = times.stream().mapToDouble(NodeTime::beginNanos).min().orElse(0);
+    long begin = image.block().address();
+    List<long[]> all = tasks();
+    for (NodeTime time : times) {
+      long number = (time.node() - begin) / NodeRecord.BYTES;
+      if (time.node() >= begin && number < all.size()) {
+        int operation = (int) all.get((int) number)[0];
+        nodes.add(
+            new ProgramTrace.Node(
+                operation,
+                Explanation.expressions(plan.nodes().get(operation)),
+                (int) all.get((int) number)[1],
+                time.worker(),
+                time.beginNanos() - start,
+                time.endNanos() - start));
+      }
+    }
+    nodes.sort(Comparator.comparingDouble(ProgramTrace.Node::beginNanos));
+    double end = nodes.stream().mapToDouble(ProgramTrace.Node::endNanos).max().orElse(0);
+    return new ProgramTrace(nodes, end);
+  }
+
+  /** Operation and segment of each node, in the order of memory. */
+  private List<long[]> tasks() {
+    List<long[]> tasks = new ArrayList<>();
+    for (int s = 0; s < placement.size(); s++) {
+      for (Segment.Task task : placement.get(s).tasks()) {
+        tasks.add(new long[] {units.get(task.work()).node(), s});
+      }
+    }
+    return tasks;
   }
 
   /** The segments in words. */

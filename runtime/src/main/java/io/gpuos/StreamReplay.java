@@ -17,6 +17,9 @@ import java.util.Map;
 /** A program as it is replayed on streams of others. Guarded by the program's monitor. */
 final class StreamReplay {
 
+  private final StreamReplays streams;
+  private final ProgramCode program;
+  private final StreamReplays.Code code;
   private final Storage image;
   private final StreamReplays.Launches launches;
   private final MemorySegment bindings;
@@ -38,6 +41,8 @@ final class StreamReplay {
       List<Place> operands,
       Map<Storage, Integer> held,
       Storage slab) {
+    this.streams = streams;
+    this.program = code;
     this.bases = operands.stream().mapToInt(place -> code.base(place.buffer())).toArray();
     this.offsets = operands.stream().mapToLong(Place::offset).toArray();
     Image content = new Image(code.parts().parts(), streams.fits(code.bases()) ? 0 : code.bases());
@@ -47,7 +52,8 @@ final class StreamReplay {
       try (Arena arena = Arena.ofConfined()) {
         ProgramCode.write(device, image, content.write(arena));
       }
-      this.launches = streams.prepare(content.code(at, code.bases()));
+      this.code = content.code(at, code.bases());
+      this.launches = streams.prepare(this.code);
     } catch (Throwable failure) {
       image.release();
       throw failure;
@@ -72,10 +78,22 @@ final class StreamReplay {
    * @param addresses 64-bit words: where element 0 of each operand lies
    */
   void launch(long stream, MemorySegment addresses) {
+    bindAll(addresses);
+    launches.launch(stream);
+  }
+
+  private void bindAll(MemorySegment addresses) {
     for (int k = 0; k < bases.length; k++) {
       bind(bases[k], addresses.getAtIndex(JAVA_LONG, k) - offsets[k]);
     }
-    launches.launch(stream);
+  }
+
+  /** Replays once, on a stream of its own, and waits; nothing else may use the memory meanwhile. */
+  ProgramTrace trace(MemorySegment addresses) {
+    bindAll(addresses);
+    long nodes = program.image().block().address();
+    int count = program.parts().parts().stream().mapToInt(part -> part.operators().length).sum();
+    return program.trace(streams.trace(code, nodes, count, bindings.toArray(JAVA_LONG)));
   }
 
   /** Gives up all memory, and runs {@code release}, when no launch needs it any more. */

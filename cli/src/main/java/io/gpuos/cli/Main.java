@@ -42,6 +42,7 @@ import picocli.CommandLine.TypeConversionException;
       OpsCommand.class,
       DoctorCommand.class,
       BenchCommand.class,
+      TraceCommand.class,
       CommandLine.HelpCommand.class
     })
 public final class Main implements Runnable {

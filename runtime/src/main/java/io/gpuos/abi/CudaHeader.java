@@ -63,6 +63,8 @@ public final class CudaHeader {
     constant(out, "MAX_OPERANDS", Integer.toString(TaskRecord.MAX_OPERANDS));
     constant(out, "NEAR_BINDINGS", Integer.toString(ReplayRecord.NEAR_BINDINGS));
     constant(out, "WIDE_BINDINGS", Integer.toString(ReplayRecord.WIDE_BINDINGS));
+    constant(out, "SEGMENT_TIMES", Integer.toString(ReplayRecord.SEGMENT_TIMES));
+    constant(out, "NODE_TIMES", Integer.toString(ReplayRecord.NODE_TIMES));
     constant(out, "LANES", InterpreterRecord.LANES + "u");
     constant(out, "CELLS", InterpreterRecord.MAX_CELLS + "u");
     constant(out, "MAX_INSTRUCTIONS", InterpreterRecord.MAX_INSTRUCTIONS + "u");

@@ -111,6 +111,15 @@ public interface ComputeDevice extends AutoCloseable {
     return Optional.empty();
   }
 
+  /**
+   * Runs {@code replay}, which replays programs and waits for them, and tells when their nodes ran,
+   * and those of other programs meanwhile. For devices without {@link #streams}; one call at a
+   * time.
+   */
+  default List<NodeTime> traced(Runnable replay) {
+    throw new UnsupportedOperationException("expected=a device without streams");
+  }
+
   /** What tasks cost here, for placing those of a program. */
   CostModel costs();
 

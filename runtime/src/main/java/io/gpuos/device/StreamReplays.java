@@ -1,6 +1,7 @@
 package io.gpuos.device;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Replays programs on streams that belong to others, each by a kernel of its own: what the stream
@@ -25,6 +26,15 @@ public interface StreamReplays {
 
   /** Makes ready to launch. */
   Launches prepare(Code code);
+
+  /**
+   * Replays a program once, waits for it, and tells when each of its nodes ran.
+   *
+   * @param nodes address of the nodes of all segments, which lie side by side in their order
+   * @param count of them
+   * @param addresses that the replay brings; of {@code code}, whose room for them is not used
+   */
+  List<NodeTime> trace(Code code, long nodes, int count, long[] addresses);
 
   /** The launches of one program. Not thread-safe. */
   interface Launches {

@@ -118,7 +118,8 @@ public final class Explanation {
         after.isEmpty() ? "nothing" : after);
   }
 
-  static String expressions(Node node) {
+  /** What a node computes, each expression in quotes. */
+  public static String expressions(Node node) {
     return node.expressions().stream()
         .map(expression -> Messages.quoted(expression.toString()))
         .collect(Collectors.joining(", "));

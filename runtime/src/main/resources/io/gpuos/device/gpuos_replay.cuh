@@ -27,6 +27,49 @@ template <int N> struct FollowingBindings {
   }
 };
 
+// Times of the nodes of one segment, in cycles of the multiprocessor, by thread 0. The segment's own
+// words tie them to the GPU's clock: its time and the cycle before the first node, the cycle and the
+// time after the last, and who ran it (block, multiprocessor << 32). After a node its warps may
+// still run: the end is that of warp 0.
+struct Clocks {
+  u64* segment;
+  u64* nodes;
+
+  __device__ __forceinline__ Clocks(const gpuos_replay& head, u32 number, u64 first)
+      : segment(reinterpret_cast<u64*>(head.times) + GPUOS_SEGMENT_TIMES * number),
+        nodes(reinterpret_cast<u64*>(head.times) + GPUOS_SEGMENT_TIMES * head.count +
+              GPUOS_NODE_TIMES * ((first - head.nodes) / sizeof(gpuos_node))) {}
+
+  __device__ __forceinline__ void begin() const {
+    if (threadIdx.x == 0) {
+      u32 multiprocessor;
+      asm("mov.u32 %0, %%smid;" : "=r"(multiprocessor));
+      segment[0] = now_ns();
+      segment[1] = clock64();
+      segment[4] = static_cast<u64>(multiprocessor) << 32 | blockIdx.x;
+    }
+  }
+
+  __device__ __forceinline__ void end() const {
+    if (threadIdx.x == 0) {
+      segment[2] = clock64();
+      segment[3] = now_ns();
+    }
+  }
+
+  __device__ __forceinline__ void before(u32 n) const {
+    if (threadIdx.x == 0) {
+      nodes[GPUOS_NODE_TIMES * n] = clock64();
+    }
+  }
+
+  __device__ __forceinline__ void after(u32 n) const {
+    if (threadIdx.x == 0) {
+      nodes[GPUOS_NODE_TIMES * n + 1] = clock64();
+    }
+  }
+};
+
 // What a block shares about its current segment.
 struct ReplayDesk {
   Stage stages[STAGES];
@@ -49,8 +92,8 @@ __device__ __forceinline__ void wait_for_segments(const u32* after, const u64* s
   fence_device();
 }
 
-// The whole of a block's work. All threads of the block.
-template <class Bindings>
+// The whole of a block's work. All threads of the block. `TRACED`: notes when each node runs.
+template <bool TRACED, class Bindings>
 __device__ __forceinline__ void replay(const gpuos_replay& head, const Bindings& bindings,
                                        gpuos_operator reserve) {
   __shared__ ReplayDesk desk;
@@ -94,8 +137,16 @@ __device__ __forceinline__ void replay(const gpuos_replay& head, const Bindings&
     if (number >= head.count) {
       break;
     }
-    run_segment(tables, reinterpret_cast<const gpuos_node*>(desk.segment.nodes),
-                desk.segment.count, bindings, desk.stages, scratch);
+    const gpuos_node* nodes = reinterpret_cast<const gpuos_node*>(desk.segment.nodes);
+    const u32 count = desk.segment.count;
+    if constexpr (TRACED) {
+      const Clocks clocks(head, number, desk.segment.nodes);
+      clocks.begin();
+      run_segment(tables, nodes, count, bindings, desk.stages, scratch, clocks);
+      clocks.end();
+    } else {
+      run_segment(tables, nodes, count, bindings, desk.stages, scratch);
+    }
     if (!alone && threadIdx.x == 0) {
       // The last barrier of the segment is behind all of the block's writes.
       fence_device();

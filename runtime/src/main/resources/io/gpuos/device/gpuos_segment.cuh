@@ -98,13 +98,19 @@ __device__ __forceinline__ void add_bases(Stage* stage, u32 lane) {
   }
 }
 
+// Looks at no clock: for replays that are not traced.
+struct NoClocks {
+  __device__ __forceinline__ void before(u32) const {}
+  __device__ __forceinline__ void after(u32) const {}
+};
+
 // Runs `count` nodes, at least one. All threads of the block; `nodes` and `bindings` are read
 // through fences that the caller has made. What one node writes, the next may read: a barrier is
 // between them.
-template <class Bindings>
+template <class Bindings, class Clocks = NoClocks>
 __device__ __forceinline__ void run_segment(const Tables& tables, const gpuos_node* nodes,
                                             u32 count, const Bindings& bindings, Stage* stages,
-                                            char* scratch) {
+                                            char* scratch, const Clocks& clocks = Clocks()) {
   const bool fetches = threadIdx.x < 32;
   const u32 lane = threadIdx.x;
   if (fetches) {
@@ -135,7 +141,9 @@ __device__ __forceinline__ void run_segment(const Tables& tables, const gpuos_no
       copies_commit();
     }
     __syncthreads();
+    clocks.before(n);
     run(&stage->task, stage->page, stage->entry, scratch);
+    clocks.after(n);
     if (fetches) {
       // All but the copies of this round: the next node's names, and the node after the next.
       copies_wait<1>();

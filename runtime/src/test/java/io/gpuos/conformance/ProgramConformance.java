@@ -9,6 +9,7 @@ import io.gpuos.Gpuos;
 import io.gpuos.LiveOperator;
 import io.gpuos.Operator;
 import io.gpuos.Program;
+import io.gpuos.ProgramTrace;
 import io.gpuos.RecordedFunction;
 import io.gpuos.Submission;
 import io.gpuos.SymbolicTensor;
@@ -97,6 +98,37 @@ interface ProgramConformance extends Target {
       try (Tensor sum = program.run(a).getFirst()) {
         assertArrayEquals(new float[] {10}, sum.toFloats());
       }
+    }
+  }
+
+  @Test
+  default void shouldTellWhenEachNodeRan() {
+    Gpuos gpu = shared();
+    try (Tensor a = gpu.tensor(new float[] {1, 2, 3, 4});
+        Tensor y = gpu.empty(DType.F32, 4);
+        Program program =
+            gpu.record(
+                scope -> {
+                  scope.fusion(false);
+                  SymbolicTensor x = scope.input(DType.F32, 4);
+                  for (int k = 0; k < 6; k++) {
+                    x = scope.apply(SCALE, x);
+                  }
+                  return List.of(x);
+                })) {
+      ProgramTrace trace = program.trace(List.of(y), a);
+      assertArrayEquals(new float[] {64, 128, 192, 256}, y.toFloats());
+      assertEquals(6, trace.nodes().size());
+      double before = 0;
+      for (int k = 0; k < 6; k++) {
+        ProgramTrace.Node node = trace.nodes().get(k);
+        assertEquals(k, node.operation());
+        assertTrue(node.expressions().contains("2"), node.expressions());
+        assertTrue(node.beginNanos() >= before, trace::toString);
+        assertTrue(node.endNanos() >= node.beginNanos(), trace::toString);
+        before = node.beginNanos();
+      }
+      assertTrue(trace.nanos() > 0, trace::toString);
     }
   }
 

@@ -2,6 +2,7 @@ package io.gpuos.cli.bench;
 
 import io.gpuos.Gpuos;
 import io.gpuos.Program;
+import io.gpuos.ProgramTrace;
 import io.gpuos.Recording;
 import io.gpuos.Submission;
 import io.gpuos.Tensor;
@@ -86,6 +87,11 @@ final class ProgramFixture implements AutoCloseable {
 
   Submission submit() {
     return program.submitInto(List.of());
+  }
+
+  /** A replay, when each node ran. */
+  ProgramTrace trace() {
+    return program.trace(List.of());
   }
 
   /** Fills results with NaN and puts state back, and waits for that. */

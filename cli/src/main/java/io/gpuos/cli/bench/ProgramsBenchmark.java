@@ -1,6 +1,7 @@
 package io.gpuos.cli.bench;
 
 import io.gpuos.Gpuos;
+import io.gpuos.ProgramTrace;
 import io.gpuos.Submission;
 import io.gpuos.cli.bench.ProgramWorkload.Mode;
 import io.gpuos.cli.text.Progress;
@@ -61,6 +62,25 @@ public final class ProgramsBenchmark {
     try (Gpuos gpu = device.get()) {
       Environment described = environment.apply(gpu.device());
       return new ProgramsBenchmark(quick).run(gpu, described, chosen, quick, progress);
+    }
+  }
+
+  /**
+   * Records one workload in its short form, checks it, has it compiled, and traces a replay.
+   *
+   * @throws InvalidInputException if there is no workload of that name
+   * @throws WrongResult if it computes something wrong
+   */
+  public static ProgramTrace trace(Supplier<Gpuos> device, String name) {
+    ProgramWorkload workload = chosen(name).getFirst();
+    try (Gpuos gpu = device.get();
+        ProgramFixture fixture = new ProgramFixture(gpu, new SplittableRandom(1))) {
+      workload.make().accept(fixture, workload.quickUnits());
+      check(new Running(workload, workload.quickUnits(), fixture));
+      InjectBenchmark.awaitCompiled(gpu);
+      fixture.trace();
+      fixture.reset();
+      return fixture.trace();
     }
   }
 

@@ -5,6 +5,7 @@ import io.gpuos.device.DeviceSettings;
 import io.gpuos.device.Drain;
 import io.gpuos.device.InjectionStatus;
 import io.gpuos.device.MemoryPool;
+import io.gpuos.device.NodeTime;
 import io.gpuos.device.SpaceNumber;
 import io.gpuos.error.ClosedException;
 import io.gpuos.inject.NamedOperator;
@@ -22,6 +23,7 @@ import io.gpuos.schedule.CostModel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -118,6 +120,11 @@ public final class CpuDevice implements ComputeDevice {
         "an operator is a JVM class, added to the workers' table",
         "the only way on this device",
         Optional.empty());
+  }
+
+  @Override
+  public List<NodeTime> traced(Runnable replay) {
+    return workers.traced(replay);
   }
 
   @Override

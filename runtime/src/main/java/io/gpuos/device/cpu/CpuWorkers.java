@@ -4,6 +4,7 @@ import io.gpuos.abi.ControlRecord;
 import io.gpuos.abi.NodeRecord;
 import io.gpuos.abi.TaskRecord;
 import io.gpuos.codegen.CpuScratch;
+import io.gpuos.device.NodeTime;
 import io.gpuos.error.DeviceFaultException;
 import io.gpuos.error.OutOfMemoryException;
 import io.gpuos.queue.Completions;
@@ -18,7 +19,10 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -102,6 +106,9 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
   private volatile OutstandingTasks tasks;
   private volatile Watchdog watchdog;
 
+  /** Where to note when nodes run; null while nobody asks. */
+  private volatile Queue<NodeTime> trace;
+
   CpuWorkers(
       RingMemory memory,
       CpuOperators operators,
@@ -121,7 +128,7 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
     this.threads = new Thread[workers];
     this.workers = new Worker[workers];
     for (int w = 0; w < workers; w++) {
-      Worker worker = new Worker();
+      Worker worker = new Worker(w);
       this.workers[w] = worker;
       threads[w] =
           Thread.ofPlatform().daemon().name("gpuos-cpu-worker-" + w).unstarted(() -> live(worker));
@@ -313,8 +320,21 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
     return Arrays.stream(threads).noneMatch(Thread::isAlive);
   }
 
+  /** Runs {@code replay} and tells when nodes of programs ran meanwhile. One call at a time. */
+  synchronized List<NodeTime> traced(Runnable replay) {
+    Queue<NodeTime> times = new ConcurrentLinkedQueue<>();
+    trace = times;
+    try {
+      replay.run();
+    } finally {
+      trace = null;
+    }
+    return List.copyOf(times);
+  }
+
   /** What one worker thread keeps: its claim, its operands and its scratch. */
   private final class Worker {
+    private final int number;
     private final long[] operands = new long[TaskRecord.MAX_OPERANDS];
     private final CpuScratch scratch = new CpuScratch();
     private long sequence;
@@ -328,6 +348,10 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
 
     /** Task this worker began last; the watchdog reads it. Written once a task, without a fence. */
     private volatile long begun = memory.firstSequence() - 1;
+
+    Worker(int number) {
+      this.number = number;
+    }
 
     void serve(long epoch) {
       for (int tasks = 1; ; tasks++) {
@@ -475,6 +499,7 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
 
     /** Runs the nodes of a program's segment. */
     private void runSegment(long nodes, int count, long bindings) {
+      Queue<NodeTime> times = trace;
       for (int n = 0; n < count; n++) {
         long node = nodes + (long) n * NodeRecord.BYTES;
         CpuOperators.Installed installed =
@@ -485,7 +510,11 @@ final class CpuWorkers implements Lease.Launcher, Watchdog.Workers {
               MEMORY.longPlain(node + TaskRecord.operand(k))
                   + MEMORY.longPlain(bindings + base * Long.BYTES);
         }
+        long begin = times == null ? 0 : System.nanoTime();
         run(installed, MEMORY, node, MEMORY.intPlain(node + TaskRecord.FIRST));
+        if (times != null) {
+          times.add(new NodeTime(node, number, begin, System.nanoTime()));
+        }
       }
     }
 

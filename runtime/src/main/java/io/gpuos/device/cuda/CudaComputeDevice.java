@@ -12,6 +12,7 @@ import io.gpuos.device.SpaceNumber;
 import io.gpuos.device.StreamReplays;
 import io.gpuos.driver.Cuda;
 import io.gpuos.driver.CudaContext;
+import io.gpuos.driver.CudaModule;
 import io.gpuos.driver.CudaStream;
 import io.gpuos.driver.DeviceAttribute;
 import io.gpuos.error.ClosedException;
@@ -201,7 +202,7 @@ public final class CudaComputeDevice implements ComputeDevice {
       byte[] worker = linkedWorker();
       phases.end("worker code");
       kernel.load(worker);
-      streams = new StreamKernels(context, memory, this::linkedReplays, workers);
+      streams = new StreamKernels(context, memory, this::loadReplays, workers);
       parts.push(streams::close);
       phases.end("worker kernel");
       injection = injectionChoice(settings);
@@ -230,8 +231,16 @@ public final class CudaComputeDevice implements ComputeDevice {
     return linked(CudaOperators.workerRequest(architecture), "gpuos_worker");
   }
 
-  private byte[] linkedReplays() {
-    return linked(CudaOperators.replaysRequest(architecture), "gpuos_replays");
+  /** The driver loads nothing while a kernel runs, so the workers are asked to leave. */
+  private CudaModule loadReplays() {
+    byte[] image = linked(CudaOperators.replaysRequest(architecture), "gpuos_replays");
+    lease.hold();
+    try {
+      kernel.awaitIdle();
+      return context.loadModule(image);
+    } finally {
+      lease.release();
+    }
   }
 
   /** Relocatable code calls pointers as addresses, but is not loaded before it is linked. */

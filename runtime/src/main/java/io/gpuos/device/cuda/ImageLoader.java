@@ -234,7 +234,9 @@ final class ImageLoader implements CodeLoader {
   public InjectionStatus status(String reason) {
     return new InjectionStatus(
         false,
-        "the driver loads one image of everything, for which the workers park",
+        apart
+            ? "the driver loads an image for each operator, for which the workers park"
+            : "the driver loads one image of everything, for which the workers park",
         reason,
         Optional.empty());
   }

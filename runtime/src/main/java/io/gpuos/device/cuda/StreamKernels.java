@@ -2,6 +2,8 @@ package io.gpuos.device.cuda;
 
 import io.gpuos.abi.CudaHeader;
 import io.gpuos.abi.ReplayRecord;
+import io.gpuos.abi.SegmentRecord;
+import io.gpuos.device.NodeTime;
 import io.gpuos.device.StreamReplays;
 import io.gpuos.driver.CudaContext;
 import io.gpuos.driver.CudaEvent;
@@ -15,7 +17,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
 
@@ -29,7 +33,7 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
   private final CudaContext context;
   private final WorkerMemory memory;
   private final int workers;
-  private final Supplier<byte[]> image;
+  private final Supplier<CudaModule> load;
 
   /** Null until the first program; guarded by the monitor. */
   private CudaModule module;
@@ -40,20 +44,19 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
   private record Retired(CudaEvent event, Runnable release) {}
 
   /**
-   * @param image gives the linked kernels
+   * @param load loads the kernels
    * @param workers blocks that a replay has at most
    */
-  StreamKernels(CudaContext context, WorkerMemory memory, Supplier<byte[]> image, int workers) {
+  StreamKernels(CudaContext context, WorkerMemory memory, Supplier<CudaModule> load, int workers) {
     this.context = context;
     this.memory = memory;
-    this.image = image;
+    this.load = load;
     this.workers = workers;
   }
 
-  /** Loading waits until no kernel runs: the workers' lease ends, or linger does. */
   private synchronized CudaFunction function(String name) {
     if (module == null) {
-      module = context.loadModule(image.get());
+      module = load.get();
     }
     CudaFunction function = module.function(name);
     if (WorkerKernel.registers(function) < WorkerKernel.REGISTERS) {
@@ -79,10 +82,13 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
     return context.withCurrent(() -> new Prepared(code));
   }
 
+  private LaunchConfig config(Code code) {
+    return LaunchConfig.of(Math.min(code.count(), workers), WorkerKernel.BLOCK_THREADS)
+        .withSharedBytes(CudaHeader.SCRATCH_BYTES);
+  }
+
   private PreparedLaunch launchOf(Code code) {
-    LaunchConfig config =
-        LaunchConfig.of(Math.min(code.count(), workers), WorkerKernel.BLOCK_THREADS)
-            .withSharedBytes(CudaHeader.SCRATCH_BYTES);
+    LaunchConfig config = config(code);
     if (!fits(code.bases())) {
       return function("gpuos_replay_distant").prepare(config, ReplayRecord.BYTES);
     }
@@ -90,6 +96,68 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
     int room = few ? ReplayRecord.NEAR_BINDINGS : ReplayRecord.WIDE_BINDINGS;
     return function(few ? "gpuos_replay_near" : "gpuos_replay_wide")
         .prepare(config, ReplayRecord.BYTES + (long) room * Long.BYTES);
+  }
+
+  @Override
+  public List<NodeTime> trace(Code code, long nodes, int count, long[] addresses) {
+    return context.withCurrent(() -> traced(code, nodes, count, addresses));
+  }
+
+  private List<NodeTime> traced(Code code, long nodes, int count, long[] addresses) {
+    long words =
+        (long) code.count() * ReplayRecord.SEGMENT_TIMES + (long) count * ReplayRecord.NODE_TIMES;
+    long room = context.memory().allocate((words + addresses.length) * Long.BYTES);
+    long bindings = room + words * Long.BYTES;
+    try (Arena confined = Arena.ofConfined();
+        CudaStream stream = context.newStream();
+        PreparedLaunch launch =
+            function("gpuos_replay_traced").prepare(config(code), ReplayRecord.BYTES)) {
+      MemorySegment parameter = launch.parameter();
+      describe(parameter, code);
+      put(parameter, ReplayRecord.BINDINGS, bindings);
+      put(parameter, ReplayRecord.TIMES, room);
+      put(parameter, ReplayRecord.NODES, nodes);
+      stream.copyToDevice(bindings, confined.allocateFrom(ValueLayout.JAVA_LONG, addresses));
+      launch.launch(stream);
+      MemorySegment times = confined.allocate(ValueLayout.JAVA_LONG, words);
+      stream.copyToHost(times, room);
+      stream.synchronize();
+      return new ReplayTimes(times, code.count()).of(nodes, count, segmentOf(code, count));
+    } finally {
+      context.memory().free(room);
+    }
+  }
+
+  /** The segment of each node. */
+  private int[] segmentOf(Code code, int nodes) {
+    int[] segmentOf = new int[nodes];
+    try (Arena confined = Arena.ofConfined()) {
+      MemorySegment records =
+          confined.allocate((long) code.count() * SegmentRecord.BYTES, Long.BYTES);
+      context.memory().copyToHost(records, code.segments());
+      int node = 0;
+      for (int s = 0; s < code.count(); s++) {
+        long at = (long) s * SegmentRecord.BYTES + SegmentRecord.COUNT;
+        int end = node + records.get(ValueLayout.JAVA_INT, at);
+        Arrays.fill(segmentOf, node, end, s);
+        node = end;
+      }
+    }
+    return segmentOf;
+  }
+
+  private void describe(MemorySegment parameter, Code code) {
+    put(parameter, ReplayRecord.SEGMENTS, code.segments());
+    put(parameter, ReplayRecord.AFTER, code.after());
+    put(parameter, ReplayRecord.STATE, code.state());
+    put(parameter, ReplayRecord.ENTRIES, memory.entry(0));
+    put(parameter, ReplayRecord.SPACE_PAGES, memory.spacePages());
+    put(parameter, ReplayRecord.BINDINGS, code.bindings());
+    parameter.set(ValueLayout.JAVA_INT, ReplayRecord.COUNT, code.count());
+  }
+
+  private static void put(MemorySegment parameter, int offset, long value) {
+    parameter.set(ValueLayout.JAVA_LONG, offset, value);
   }
 
   /** Lets go of what is complete by now. */
@@ -142,21 +210,11 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
       this.code = code;
       this.launch = launchOf(code);
       MemorySegment parameter = launch.parameter();
-      put(parameter, ReplayRecord.SEGMENTS, code.segments());
-      put(parameter, ReplayRecord.AFTER, code.after());
-      put(parameter, ReplayRecord.STATE, code.state());
-      put(parameter, ReplayRecord.ENTRIES, memory.entry(0));
-      put(parameter, ReplayRecord.SPACE_PAGES, memory.spacePages());
-      put(parameter, ReplayRecord.BINDINGS, code.bindings());
-      parameter.set(ValueLayout.JAVA_INT, ReplayRecord.COUNT, code.count());
+      describe(parameter, code);
       this.bindings =
           fits(code.bases())
               ? parameter.asSlice(ReplayRecord.BYTES, (long) code.bases() * Long.BYTES)
               : arena.allocate((long) code.bases() * Long.BYTES, Long.BYTES);
-    }
-
-    private static void put(MemorySegment parameter, int offset, long value) {
-      parameter.set(ValueLayout.JAVA_LONG, offset, value);
     }
 
     @Override
