@@ -87,6 +87,45 @@ def test_a_column_that_fails_later_stops_no_other():
     assert len(found["eager"]["samples"]) == 3
 
 
+def test_a_column_that_ends_the_gpu_is_named(monkeypatch):
+    monkeypatch.setattr(measure, "is_broken", lambda device: True)
+
+    def build(w):
+        raise RuntimeError("illegal address")
+
+    with pytest.raises(measure.Broken) as broken:
+        cells(work.Add(64), EAGER, column("bad", build))
+    assert broken.value.column == "bad" and "illegal address" in broken.value.cell["reason"]
+
+
+def test_suite_goes_on_without_what_ended_the_gpu(monkeypatch):
+    requests = []
+
+    class Child:
+        def __init__(self, request):
+            requests.append(json.loads(json.dumps(request["excluded"])))
+            cell = document.missing("failed", "illegal address")
+            row = {"name": "1", "what": "", "cells": {"eager": cell}}
+            self.events = [{"at": "row", "row": "1"}]
+            if request["excluded"]:
+                self.events += [{"at": "done", "row": row}, {"at": "end"}]
+            else:
+                self.events += [{"at": "broken", "column": "bad", "cell": cell}]
+
+        def next(self, patience):
+            return self.events.pop(0)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(suite, "_Child", Child)
+    run = suite.Suite(SETTINGS, {"commit": "a"}, None, lambda *_: None)
+    run.document["java"] = {"reason": "none", "tables": []}
+    made = run.run([tables.Table("scale-depth", "t", "u", "w", lambda settings: [("1", None)])])
+    assert requests == [{}, {"bad": {"1": document.missing("failed", "illegal address")}}]
+    assert made["complete"]
+
+
 def test_every_column_has_a_cell_with_a_reason():
     chosen = [one for one in columns.COLUMNS if one.name in ("eager", "graph", "reduce-overhead", "fused")]
     found = cells(work.Sum(2, 8), *chosen)
