@@ -9,6 +9,7 @@ this process and starts with the first recording.
 from gpuos import backend as _backend
 from gpuos.compiled import compile, explain
 from gpuos.errors import DeviceException, GpuosError, InvalidInputException, ResourceException
+from gpuos.injected import inject
 from gpuos.scope import dispatch
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "compile",
     "dispatch",
     "explain",
+    "inject",
 ]
 
 _backend.register()

@@ -12,7 +12,7 @@ import threading
 from gpuos import _jvm
 from gpuos.errors import GpuosError, from_java
 
-_VERSION = 1
+_VERSION = 2
 # Name and number of 64-bit words, in the order of the table.
 _FUNCTIONS = (
     ("open", 3),
@@ -25,6 +25,8 @@ _FUNCTIONS = (
     ("svg", 2),
     ("release", 1),
     ("free", 1),
+    ("inject", 7),
+    ("infer", 3),
 )
 
 _lock = threading.RLock()
@@ -125,6 +127,18 @@ def support(graph):
     """For each call of a graph the reason why it is not native, or an empty text."""
     data, address, length = _bytes(graph)
     return _text_of("support", address, length).split("\n")
+
+
+def inject(name, body, signature):
+    """Injects an operator; returns `elementwise` or `reduction`, and the names of its inputs."""
+    texts = [_bytes(text) for text in (name, body, signature)]
+    return _text_of("inject", *(word for text in texts for word in text[1:])).split("\n")
+
+
+def infer(graph):
+    """Type and shape of what a graph's first call gives: `f32 [2,3]`."""
+    data, address, length = _bytes(graph)
+    return _text_of("infer", address, length)
 
 
 class Program:

@@ -12,6 +12,7 @@ import torch
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from gpuos import plan
+from gpuos.rewrites import recordable
 from gpuos.state import Snapshot, facts
 from gpuos.trace import Place, Refused, Tracer, Watch, check_kind
 
@@ -59,8 +60,9 @@ class Entry:
         forms = [facts(tensor) for tensor in watched]
         self.aliases = _aliases(watched)
         tracer = Tracer()
-        with Watch(tracer), tracer:
+        with recordable(), Watch(tracer), tracer:
             self.eager = fn(*args, **kwargs)
+        tracer.check_random()
         try:
             if tracer.refusal:
                 raise Refused(tracer.refusal)
@@ -93,8 +95,9 @@ class Entry:
         kept |= {value.storage for kind, value in self.results if kind == "place"}
         plan.judge(tracer.calls, memory)
         if all(call.reason for call in tracer.calls):
-            first = tracer.calls[0].reason if tracer.calls else "no calls"
-            raise Refused(f"no call is native; the first: {first}")
+            first = tracer.calls[0] if tracer.calls else None
+            why = f"{first.function}: {first.reason}" if first else "no calls"
+            raise Refused(f"no call is native; the first: {why}")
         self.segments, allocated = plan.cut(tracer.calls, memory, kept, mode)
         self.allocated = [
             (number, memory.storages[number].nbytes(), memory.devices[number]) for number in allocated
@@ -142,9 +145,21 @@ class Entry:
         check_kind(value)
         number = memory.number(value)
         if number not in memory.made:
-            raise Refused("a result is a view of memory from outside")
+            return "view", (*self._base(memory, leaves, number, value), Place(number, value))
         self.made_tensors.append(value)
         return "place", Place(number, value)
+
+    def _base(self, memory, leaves, number, value):
+        """The argument or held tensor that a result is a view of."""
+        storage = memory.storages[number]._cdata
+        for index, leaf in enumerate(leaves):
+            if isinstance(leaf, torch.Tensor) and leaf.untyped_storage()._cdata == storage:
+                if leaf.dtype == value.dtype:
+                    return index, None
+        for tensor in self.snapshot.tensors:
+            if tensor.untyped_storage()._cdata == storage and tensor.dtype == value.dtype:
+                return None, tensor
+        raise Refused("a result is a view of memory from outside that cannot be guarded")
 
     def _check_alive(self, memory):
         """Whoever else holds memory made inside would not see what a replay makes."""
@@ -287,6 +302,11 @@ class Entry:
                 values.append(made[what])
             elif kind == "held":
                 values.append(what)
+            elif kind == "view":
+                index, held, place = what
+                base = held if index is None else leaves[index]
+                with torch.no_grad():
+                    values.append(base.as_strided(place.sizes, place.strides, place.offset))
             else:
                 with torch.no_grad():
                     values.append(what.on(live[what.storage]))

@@ -62,8 +62,8 @@ def _is_view(schema):
 
 def _never(function):
     name = function._schema.name
-    if not name.startswith("aten::"):
-        return "not an operator of ATen"
+    if not name.startswith(("aten::", "gpuos::")):
+        return "not an operator of ATen, nor one that was injected"
     if name in _READS_HOST or torch.Tag.data_dependent_output in function.tags:
         return "a value is read on the host"
     if torch.Tag.dynamic_output_shape in function.tags:
@@ -97,8 +97,10 @@ class Signature:
         for value in values:
             kind = type(value)
             if kind in _TENSORS:
-                if value.layout is not torch.strided or value.is_nested or value.is_neg():
+                if value.layout is not torch.strided or value.is_nested:
                     raise Refused("a tensor that is not strided")
+                if value.is_neg() or value._is_zerotensor():
+                    raise Refused("a tensor whose memory does not hold its values")
                 key += (value.dtype, value.device, value.size(), value.stride())
                 self.tensors.append(value)
             elif kind is float:

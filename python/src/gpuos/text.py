@@ -66,9 +66,9 @@ def graph_text(calls, roles, sizes, device):
         shape = ",".join(map(str, place.sizes))
         strides = ",".join(map(str, place.strides))
         dtype = DTYPES.get(place.dtype, "none")
-        head.append(
-            f"tensor {number} {place.storage} {dtype} {place.offset} [{shape}] [{strides}]"
-        )
+        # Without elements it may be anywhere.
+        offset = place.offset if all(place.sizes) else 0
+        head.append(f"tensor {number} {place.storage} {dtype} {offset} [{shape}] [{strides}]")
     addressed = [number for number in storages if roles[number] != "temporary"]
     return "\n".join(head + lines) + "\n", addressed
 

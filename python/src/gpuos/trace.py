@@ -7,7 +7,7 @@ kept alive while tracing, so an address never stands for two of them.
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map
 
 DTYPES = {
@@ -41,6 +41,23 @@ _EMPTY = {
     "aten::new_empty",
     "aten::new_empty_strided",
     "aten::empty_permuted",
+}
+_INDEX = {"aten::index", "aten::_unsafe_index"}
+# They give sizes beside tensors.
+_GIVE_SIZES = {
+    "aten::_scaled_dot_product_flash_attention",
+    "aten::_scaled_dot_product_cudnn_attention",
+}
+# They change how one tensor lies in its memory, which the places of later calls tell.
+_TURNS = {
+    "aten::squeeze_",
+    "aten::unsqueeze_",
+    "aten::t_",
+    "aten::transpose_",
+    "aten::swapaxes_",
+    "aten::swapdims_",
+    "aten::as_strided_",
+    "aten::detach_",
 }
 # Ways to a tensor's memory, or values, that no dispatch sees.
 _ESCAPES = {
@@ -145,12 +162,20 @@ class Memory:
         return tensor.untyped_storage()._cdata in self.numbers
 
 
+def random_states():
+    """Those of the default generators: the CPU's, and the GPUs' once they are in use."""
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return [torch.get_rng_state(), *gpus]
+
+
 def check_kind(tensor):
     """Refuses tensors that are more than strided memory."""
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
         raise Refused(f"a subclass of Tensor: type={type(tensor).__name__}")
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
         raise Refused(f"a tensor that is not strided: layout={tensor.layout}")
+    if tensor._is_zerotensor():
+        raise Refused("a tensor of zeros without memory")
     if tensor.is_complex() or tensor.is_conj() or tensor.is_neg():
         raise Refused("a complex tensor")
     if tensor.device.type not in ("cpu", "cuda"):
@@ -165,6 +190,7 @@ class Tracer(TorchDispatchMode):
         self.memory = Memory()
         self.calls = []
         self.refusal = None
+        self._random = random_states()
 
     def refuse(self, reason):
         self.refusal = self.refusal or reason
@@ -185,7 +211,12 @@ class Tracer(TorchDispatchMode):
             before = self._before(func, types, args, kwargs)
         except Refused as refused:
             self.refuse(str(refused))
+        seeded = _draws(func, args, kwargs)
+        if seeded:
+            self.check_random()
         result = func(*args, **kwargs)
+        if seeded:
+            self._random = random_states()
         if before is not None:
             try:
                 self._note(func, before, result)
@@ -193,18 +224,32 @@ class Tracer(TorchDispatchMode):
                 self.refuse(str(refused))
         return result
 
+    def writes(self, outs, begin):
+        """Whether calls from the one of that number write to tensors, if that can be told."""
+        if self.refusal is not None:
+            return True
+        numbers = [self.memory.number(out) for out in tree_flatten(outs)[0] if out.numel()]
+        written = set().union(*(call.written for call in self.calls[begin:]))
+        return not numbers or any(number in written for number in numbers)
+
+    def check_random(self):
+        """Refuses if the state of random numbers was set since the last call that draws some."""
+        if not all(map(torch.equal, self._random, random_states())):
+            self.refuse("the state of random numbers is set inside, which a replay would not")
+
     def _before(self, func, types, args, kwargs):
         name = func._schema.name
         if name in _READS_HOST or torch.Tag.data_dependent_output in func.tags:
             raise Refused(f"a value is read on the host: operator={name}")
-        if torch.Tag.dynamic_output_shape in func.tags:
+        # An index of integers gives a result of its own shape; masks are refused below.
+        if torch.Tag.dynamic_output_shape in func.tags and name not in _INDEX:
             raise Refused(f"the shape of a result depends on values: operator={name}")
         if name in _MOVES:
             raise Refused(f"a tensor is given other memory: operator={name}")
         leaves = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
         for leaf in leaves:
             check_kind(leaf)
-        if name == "aten::index" and any(leaf.dtype in (torch.bool, torch.uint8) for leaf in leaves[1:]):
+        if name in _INDEX and any(leaf.dtype in (torch.bool, torch.uint8) for leaf in leaves[1:]):
             raise Refused(f"the shape of a result depends on values: operator={name} with a mask")
         for leaf in leaves:
             if name == "aten::lift_fresh" and not self.memory.knows(leaf):
@@ -226,6 +271,9 @@ class Tracer(TorchDispatchMode):
             if value is None:
                 call.results.append(None)
                 continue
+            if type(value) is int and func._schema.name in _GIVE_SIZES:
+                call.results.append(None)
+                continue
             if not isinstance(value, torch.Tensor):
                 raise Refused(f"a value is read on the host: operator={func._schema.name}")
             check_kind(value)
@@ -235,16 +283,27 @@ class Tracer(TorchDispatchMode):
                 call.made.add(place.storage)
             call.results.append(place)
         known = all(place is None or place.storage not in call.made for place in call.results)
-        if not func._schema.is_mutable and known:
+        if known and (not func._schema.is_mutable or func._schema.name in _TURNS):
             return  # a view, or the argument itself
         call.written = call.made | _written(func, args, kwargs)
         if func._schema.name in _EMPTY:
             return
-        if torch.Tag.nondeterministic_seeded in func.tags:
+        if _draws(func, args, kwargs):
             call.reason = "random numbers"
         if any(place.dtype not in DTYPES for place in call.places + [r for r in call.results if r]):
             call.reason = "a dtype without native form"
         self.calls.append(call)
+
+
+def _draws(func, args, kwargs):
+    """Whether a call draws random numbers."""
+    if torch.Tag.nondeterministic_seeded not in func.tags:
+        return False
+    for k, argument in enumerate(func._schema.arguments):
+        if argument.name in ("dropout_p", "training", "train"):
+            value = args[k] if k < len(args) else kwargs.get(argument.name, argument.default_value)
+            return bool(value)
+    return True
 
 
 def _written(func, args, kwargs):
@@ -270,4 +329,12 @@ class Watch(TorchFunctionMode):
             self.tracer.refuse(f"memory or values of a tensor leave PyTorch: call={name}")
         elif name == "__set__" and getattr(owner, "__name__", "") in ("data", "real", "imag"):
             self.tracer.refuse("a tensor is given other memory: call=data")
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        begin = len(self.tracer.calls)
+        result = func(*args, **kwargs)
+        if kwargs.get("out") is not None and not self.tracer.writes(kwargs["out"], begin):
+            # Some functions of PyTorch leave `out` as it is when something looks at their calls.
+            self.tracer.refuse(f"`out` is not written while calls are noted: call={name}")
+            with _disable_current_modes():
+                result = func(*args, **kwargs)
+        return result

@@ -14,7 +14,7 @@ import java.util.List;
 public final class Bridge {
 
   /** Version of the table: rises when a function or its meaning changes. */
-  static final long VERSION = 1;
+  static final long VERSION = 2;
 
   /** One function: a static method of {@link EntryPoints} that takes and gives 64-bit words. */
   private record Function(String name, int words) {}
@@ -31,7 +31,9 @@ public final class Bridge {
           new Function("explain", 2),
           new Function("svg", 2),
           new Function("release", 1),
-          new Function("free", 1));
+          new Function("free", 1),
+          new Function("inject", 7),
+          new Function("infer", 3));
 
   private static long table;
 

@@ -107,6 +107,35 @@ final class EntryPoints {
     return guarded(() -> Texts.free(text));
   }
 
+  /**
+   * Injects an operator, or replaces it: an expression where the signature is empty, else a
+   * function in CUDA C++. Stores {@code elementwise} or {@code reduction} and the names of its
+   * inputs, one a line.
+   */
+  static long inject(
+      long name,
+      long nameLength,
+      long body,
+      long bodyLength,
+      long signature,
+      long signatureLength,
+      long text) {
+    return guarded(
+        () ->
+            storeText(
+                text,
+                Injections.inject(
+                    RUNTIMES.all(),
+                    Texts.read(name, nameLength),
+                    Texts.read(body, bodyLength),
+                    Texts.read(signature, signatureLength))));
+  }
+
+  /** Stores type and shape, as a graph's text writes them, of what a graph's first call gives. */
+  static long infer(long graph, long length, long text) {
+    return guarded(() -> storeText(text, Injections.infer(Texts.read(graph, length))));
+  }
+
   /** Nothing may leave an upcall: the JVM would end the process. */
   private static long guarded(Body body) {
     try {

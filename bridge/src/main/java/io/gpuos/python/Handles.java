@@ -1,6 +1,7 @@
 package io.gpuos.python;
 
 import io.gpuos.error.ClosedException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
@@ -30,6 +31,11 @@ final class Handles<T> {
    */
   T get(long handle) {
     return require(handle, objects.get(handle));
+  }
+
+  /** Those that C holds now. */
+  List<T> all() {
+    return List.copyOf(objects.values());
   }
 
   /** Takes it out; the number means nothing from now on. */

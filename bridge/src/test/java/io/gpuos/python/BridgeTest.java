@@ -25,6 +25,8 @@ class BridgeTest {
   private static final int EXPLAIN = 6;
   private static final int RELEASE = 8;
   private static final int FREE = 9;
+  private static final int INJECT = 10;
+  private static final int INFER = 11;
 
   private static final String GRAPH =
       """
@@ -36,13 +38,13 @@ class BridgeTest {
       call 0 aten::add.Tensor self=%0 other=3 alpha=1 -> %1
       """;
 
-  private final MemorySegment table = MemorySegment.ofAddress(Bridge.table()).reinterpret(96);
+  private final MemorySegment table = MemorySegment.ofAddress(Bridge.table()).reinterpret(112);
   private final Arena arena = Arena.ofAuto();
 
   @Test
   void shouldStateVersionAndNumber() {
     assertEquals(Bridge.VERSION, table.getAtIndex(ValueLayout.JAVA_LONG, 0));
-    assertEquals(10, table.getAtIndex(ValueLayout.JAVA_LONG, 1));
+    assertEquals(12, table.getAtIndex(ValueLayout.JAVA_LONG, 1));
     assertEquals(table.address(), Bridge.table());
   }
 
@@ -64,6 +66,35 @@ class BridgeTest {
     assertEquals(0, call(CLOSE, runtime));
     assertTrue(error(call(REPLAY, program, addresses.address(), 2, 0)).contains("program closed"));
     assertTrue(error(call(CLOSE, runtime)).startsWith("ClosedException"));
+  }
+
+  @Test
+  void shouldInjectOperatorsAndInferTheirResults() {
+    assertEquals(
+        "elementwise\nx\nbeta",
+        answer(INJECT, text("bridge_swish"), 12, text("x*sigmoid(beta*x)"), 17, 0, 0));
+    MemorySegment graph =
+        bytes(
+            """
+            gpuos-aten 1
+            storage 0 16 input
+            tensor 0 0 f16 0 [2,1] [1,1]
+            tensor 1 0 f32 0 [3] [1]
+            call 0 gpuos::bridge_swish x=%0 beta=%1 -> %-
+            """);
+    assertEquals("f32 [2,3]", answer(INFER, graph.address(), graph.byteSize()));
+    assertTrue(
+        error(
+                call(
+                    INJECT,
+                    text("bridge_swish"),
+                    12,
+                    text("x + 1"),
+                    5,
+                    0,
+                    0,
+                    arena.allocate(8).address()))
+            .contains("inputs of a replacement"));
   }
 
   @Test

@@ -27,11 +27,13 @@ public final class AtenProgram {
 
   private static final Operator COPY = Operator.of("x");
 
+  private final Gpuos runtime;
   private final AtenGraph graph;
   private final Recording scope;
   private final Map<Integer, SymbolicTensor> storages = new HashMap<>();
 
-  private AtenProgram(AtenGraph graph, Recording scope) {
+  private AtenProgram(Gpuos runtime, AtenGraph graph, Recording scope) {
+    this.runtime = runtime;
     this.graph = graph;
     this.scope = scope;
   }
@@ -51,7 +53,7 @@ public final class AtenProgram {
       numbers = Math.max(numbers, numbers(lowered));
     }
     try (Tensor count = count(runtime, numbers)) {
-      return runtime.record(scope -> new AtenProgram(graph, scope).record(count, steps));
+      return runtime.record(scope -> new AtenProgram(runtime, graph, scope).record(count, steps));
     }
   }
 
@@ -116,7 +118,10 @@ public final class AtenProgram {
     }
     for (AtenCall call : graph.calls()) {
       try {
-        steps.get(call).forEach(this::record);
+        for (Step step : steps.get(call)) {
+          record(step, operator(call, step));
+        }
+        storages.keySet().removeIf(number -> number <= AtenTensor.FIRST_SCRATCH);
       } catch (GpuosException failure) {
         throw new InvalidInputException(
             "call cannot be recorded: call=%s, reason=%s, expected=a call of AtenTable"
@@ -129,11 +134,21 @@ public final class AtenProgram {
         .toList();
   }
 
-  private void record(Step step) {
+  private Operator operator(AtenCall call, Step step) {
+    return InjectedOperators.isNamedBy(call)
+        ? InjectedOperators.operator(runtime, call)
+        : Operator.of(step.values().toArray(Expr[]::new));
+  }
+
+  private void record(Step step, Operator operator) {
+    step.scratch()
+        .forEach(
+            (number, layout) ->
+                storages.computeIfAbsent(
+                    number, _ -> scope.empty(layout.dtype(), layout.elements())));
     if (step.targets().stream().allMatch(target -> target.layout().isZeroSize())) {
       return;
     }
-    Operator operator = Operator.of(step.values().toArray(Expr[]::new));
     SymbolicTensor[] operands =
         operator.inputs().stream()
             .map(name -> place(step.inputs().get(name)))

@@ -41,7 +41,7 @@ public final class AtenTable {
   private record Found(Entry entry, Lowering.Form form) {}
 
   private static final String NAMESPACE = "aten::";
-  private static final String DEFAULT = ".default";
+  static final String DEFAULT = ".default";
 
   /** Operators that are refused on purpose, with the reason. */
   private static final Map<String, String> REASONS =
@@ -64,6 +64,13 @@ public final class AtenTable {
     Rows.add(builder);
     Products.add(builder);
     Indexing.add(builder);
+    Writes.add(builder);
+    Scans.add(builder);
+    Views.add(builder);
+    Special.add(builder);
+    Folds.add(builder);
+    Norms.add(builder);
+    Attentions.add(builder);
     Copies.add(builder);
     Gradients.add(builder);
     Losses.add(builder);
@@ -119,24 +126,32 @@ public final class AtenTable {
    * @throws Refused with the reason, if the table does not have it
    */
   static List<Step> steps(AtenCall call) {
-    return lower(overload(call), call);
+    return InjectedOperators.isNamedBy(call)
+        ? InjectedOperators.steps(call)
+        : lower(overload(call), call, AtenTensor.FIRST_SCRATCH);
   }
 
-  /** As {@link #steps}, of the overload {@code name} instead of the call's. */
-  static List<Step> lower(String name, AtenCall call) {
+  /**
+   * As {@link #steps}, of the overload {@code name} instead of the call's.
+   *
+   * @param nextScratch number of the first storage that is made for the call
+   */
+  static List<Step> lower(String name, AtenCall call, int nextScratch) {
     Found found = OVERLOADS.get(name);
     if (found == null) {
       String base = name.contains(".") ? name.substring(0, name.indexOf('.')) : name;
       String reason = REASONS.get(base);
       throw new Refused(reason == null ? "operator is not in the table" : reason);
     }
-    Lowering lowering = new Lowering(call, found.form());
+    Lowering lowering = new Lowering(call, found.form(), nextScratch);
     found.entry().lowerer().lower(lowering);
     return lowering.finish();
   }
 
   static Lowering.Form form(AtenCall call) {
-    return OVERLOADS.get(overload(call)).form();
+    return InjectedOperators.isNamedBy(call)
+        ? Lowering.Form.FUNCTIONAL
+        : OVERLOADS.get(overload(call)).form();
   }
 
   private static String overload(AtenCall call) {

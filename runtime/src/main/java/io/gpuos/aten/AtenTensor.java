@@ -20,6 +20,9 @@ public record AtenTensor(int storage, long offset, Layout layout) {
   /** Stands for the numbers 0, 1, 2, ... of type I64, which every program holds. */
   static final int COUNT = -1;
 
+  /** Number of a storage that a call makes for itself; further ones count down. */
+  static final int FIRST_SCRATCH = -2;
+
   /** The numbers from 0 to {@code size - 1}. */
   static AtenTensor count(long size) {
     return new AtenTensor(COUNT, 0, Layout.contiguous(DType.I64, size));
@@ -66,6 +69,11 @@ public record AtenTensor(int storage, long offset, Layout layout) {
     return with(View.of(layout).transpose(a, b));
   }
 
+  /** Dimensions in another order. */
+  AtenTensor permute(int... dims) {
+    return with(View.of(layout).permute(dims));
+  }
+
   AtenTensor unsqueeze(int dim) {
     return with(View.of(layout).unsqueeze(dim));
   }
@@ -93,6 +101,48 @@ public record AtenTensor(int storage, long offset, Layout layout) {
   /** The same memory, seen with other sizes and strides, in elements. */
   AtenTensor strided(long[] shape, long[] strides) {
     return new AtenTensor(storage, offset, Layout.of(dtype(), shape, strides));
+  }
+
+  /** Seen from another element of the same storage, counted from this one's first. */
+  AtenTensor strided(long[] shape, long[] strides, long from) {
+    return new AtenTensor(
+        storage, offset + from * dtype().bytes(), Layout.of(dtype(), shape, strides));
+  }
+
+  /** Strides in elements. */
+  long[] strides() {
+    long[] strides = new long[rank()];
+    for (int d = 0; d < strides.length; d++) {
+      strides[d] = layout.stride(d);
+    }
+    return strides;
+  }
+
+  /** Whether elements lie one behind the other in the order of the dimensions. */
+  boolean isContiguous() {
+    long expected = 1;
+    for (int d = rank() - 1; d >= 0; d--) {
+      if (shape()[d] != 1 && layout.stride(d) != expected) {
+        return false;
+      }
+      expected *= shape()[d];
+    }
+    return true;
+  }
+
+  /** One that {@link #isContiguous}, with other sizes. */
+  AtenTensor reshape(long... shape) {
+    return new AtenTensor(storage, offset, Layout.contiguous(dtype(), shape));
+  }
+
+  /** One without dimensions as one of a single element; others as they are. */
+  AtenTensor atLeastOne() {
+    return rank() == 0 ? unsqueeze(0) : this;
+  }
+
+  /** The number of elements. */
+  long elements() {
+    return layout.elements();
   }
 
   @Override

@@ -154,7 +154,10 @@ final class Foreach {
       call.leave(k);
       List<AtenValue> results = List.of(target(call, self, k));
       call.append(
-          AtenTable.lower(single, new AtenCall(call.call().index(), single, given, results)));
+          AtenTable.lower(
+              single,
+              new AtenCall(call.call().index(), single, given, results),
+              call.nextScratch()));
     }
   }
 

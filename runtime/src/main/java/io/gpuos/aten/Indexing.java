@@ -1,5 +1,6 @@
 package io.gpuos.aten;
 
+import io.gpuos.ir.ArrayFunction;
 import io.gpuos.ir.Expr;
 import io.gpuos.ir.Picker;
 import io.gpuos.ir.Reducer;
@@ -23,6 +24,10 @@ final class Indexing {
     table.single("arange.start", "start, start + 1, ... below end", Indexing::range);
     table.plain(
         "arange.start_step", "start_out", "start, start + step, ... before end", Indexing::range);
+    table.plain("linspace", "steps numbers from start to end", call -> spaced(call, false));
+    table.plain("logspace", "base to the power of linspace", call -> spaced(call, true));
+    table.plain("eye", "1 on the diagonal, 0 elsewhere", Indexing::eye);
+    table.plain("eye.m", "1 on the diagonal, 0 elsewhere", Indexing::eye);
     table.pointwise("tril", "self on and below a diagonal, 0 above", call -> triangle(call, true));
     table.pointwise("triu", "self on and above a diagonal, 0 below", call -> triangle(call, false));
     table.plain(
@@ -41,36 +46,43 @@ final class Indexing {
     call.write(0, new Expr.Pick(Picker.EMBEDDING, call.read(weight), index, 0));
   }
 
-  private static int axis(Lowering call, AtenTensor self) {
-    if (self.rank() == 0) {
-      throw new Refused("an index into a tensor without dimensions");
+  /** An index as one of the types that places have. */
+  static Expr places(Lowering call, AtenTensor index) {
+    if (index.dtype() != DType.I64 && index.dtype() != DType.I32) {
+      throw new Refused("an index of type " + index.dtype());
     }
-    return Reductions.axes(self.rank(), call.integer("dim")).getFirst();
+    return call.read(index);
+  }
+
+  /** A tensor with elements written where an index says along an axis. */
+  static Expr scattered(ArrayFunction function, Expr into, int axis, Expr index, Expr source) {
+    return new Expr.ArrayCall(
+        function, List.of(into, index, source), List.of(List.of((long) axis)));
   }
 
   private static void gather(Lowering call) {
-    AtenTensor self = call.tensor("self");
+    AtenTensor self = call.tensor("self").atLeastOne();
     call.ignore("sparse_grad");
-    Expr index = call.read(call.tensor("index"));
-    call.write(0, call.read(self).gather(index, axis(call, self)));
+    Expr index = places(call, call.tensor("index").atLeastOne());
+    Expr value = call.read(self).gather(index, Views.axis(self, call.integer("dim")));
+    call.result(0).ifPresent(result -> call.write(result.atLeastOne(), value));
+    call.leave(0);
   }
 
   private static void indexSelect(Lowering call) {
-    AtenTensor self = call.tensor("self");
-    AtenTensor index = call.tensor("index");
-    Expr one = call.read(index.rank() == 0 ? index.unsqueeze(0) : index);
-    call.write(0, call.read(self).indexSelect(one, axis(call, self)));
+    AtenTensor self = call.tensor("self").atLeastOne();
+    Expr index = places(call, call.tensor("index").atLeastOne());
+    Expr value = call.read(self).indexSelect(index, Views.axis(self, call.integer("dim")));
+    call.result(0).ifPresent(result -> call.write(result.atLeastOne(), value));
+    call.leave(0);
   }
 
   /** The numbers come from the length of the result, which PyTorch has worked out. */
   private static void range(Lowering call) {
-    if (call.type("dtype").map(DType::isFloating).orElse(false)) {
-      requireWhole(call, "start");
-      requireWhole(call, "step");
-    }
     Expr start = call.has("start") ? call.number("start").value() : Exprs.ZERO;
     Expr step = call.has("step") ? call.number("step").value() : Exprs.ONE;
     call.number("end");
+    call.ignore("dtype");
     call.result(0)
         .ifPresent(
             result -> {
@@ -84,12 +96,42 @@ final class Indexing {
             });
   }
 
-  /** PyTorch adds up steps in a type of its own, which shows in the last digit of fractions. */
-  private static void requireWhole(Lowering call, String argument) {
-    double value = call.real(argument, 0);
-    if (value != Math.rint(value)) {
-      throw new Refused("argument " + argument + " is no whole number");
-    }
+  /** From start in equal steps; the second half counted from the end, as PyTorch does. */
+  private static void spaced(Lowering call, boolean powers) {
+    double start = call.real("start");
+    double end = call.real("end");
+    double base = powers ? call.real("base", 10) : 0;
+    call.ignore("steps");
+    call.leave(0);
+    call.result(0)
+        .ifPresent(
+            result -> {
+              long count = result.elements();
+              if (result.rank() != 1 || powers && !result.dtype().isFloating()) {
+                throw new Refused("a result of type " + result.dtype());
+              }
+              double step = count < 2 ? 0 : (end - start) / (count - 1);
+              Expr place = call.read(AtenTensor.count(count));
+              Expr near = Expr.of(start).add(place.to(DType.F64).mul(Expr.of(step)));
+              Expr left = Expr.of(count - 1).sub(place).to(DType.F64);
+              Expr far = Expr.of(end).sub(left.mul(Expr.of(step)));
+              Expr value =
+                  count < 2 ? near : Exprs.where(Exprs.less(place, Expr.of(count / 2)), near, far);
+              Expr all = powers ? Expr.of(base).to(DType.F64).pow(value) : value;
+              call.write(result, all.to(result.dtype()));
+            });
+  }
+
+  private static void eye(Lowering call) {
+    call.ignore("n", "m", "dtype");
+    call.leave(0);
+    call.result(0)
+        .ifPresent(
+            result -> {
+              Expr row = call.read(AtenTensor.count(result.shape()[0]).unsqueeze(1));
+              Expr column = call.read(AtenTensor.count(result.shape()[1]));
+              call.write(result, Exprs.equal(row, column).to(result.dtype()));
+            });
   }
 
   private static void triangle(Lowering call, boolean lower) {

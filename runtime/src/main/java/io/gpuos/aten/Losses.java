@@ -19,9 +19,9 @@ import java.util.function.BinaryOperator;
 final class Losses {
 
   /** The numbers by which PyTorch names a reduction. */
-  private static final int NONE = 0;
+  static final int NONE = 0;
 
-  private static final int MEAN = 1;
+  static final int MEAN = 1;
   private static final int SUM = 2;
 
   private Losses() {}
@@ -49,19 +49,22 @@ final class Losses {
         "d^2 / 2 where d < delta, else delta (d - delta / 2), reduced",
         Losses::huber);
     table.plain("huber_loss_backward", "out", "derivative * grad_output", Losses::huberBackward);
-    table.plain(
-        "nll_loss_forward",
-        "output",
-        "-self[n, target[n]] * weight, reduced; and the sum of weights",
-        Losses::nll);
-    table.plain(
-        "nll_loss_backward",
-        "grad_input",
-        "-weight * grad_output at the target, 0 elsewhere",
-        Losses::nllBackward);
+    for (String kind : List.of("nll_loss", "nll_loss2d")) {
+      table.plain(
+          kind + "_forward",
+          "output",
+          "-self[n, target[n]] * weight, reduced; and the sum of weights",
+          Losses::nll);
+      table.plain(
+          kind + "_backward",
+          "grad_input",
+          "-weight * grad_output at the target, 0 elsewhere",
+          Losses::nllBackward);
+    }
+    Entropies.add(table);
   }
 
-  private static int reduction(Lowering call) {
+  static int reduction(Lowering call) {
     long reduction = call.integer("reduction", MEAN);
     if (reduction < NONE || reduction > SUM) {
       throw new Refused("reduction=" + reduction + " is not known");
@@ -144,10 +147,10 @@ final class Losses {
   // ---- negative log likelihood
   // -----------------------------------------------------------------------
 
-  /** Of [N, C] and [N]. What has ignore_index as target counts nothing. */
+  /** Of [N, C, ..] and [N, ..]. What has ignore_index as target counts nothing. */
   private static void nll(Lowering call) {
-    AtenTensor self = call.tensor("self");
-    AtenTensor target = call.tensor("target");
+    AtenTensor self = rows(call.tensor("self"));
+    AtenTensor target = call.tensor("target").atLeastOne();
     requireRows(self, target);
     DType type = self.dtype();
     DType computed = Operand.computeType(type);
@@ -155,28 +158,39 @@ final class Losses {
     Expr index = call.read(column);
     Expr counts = call(Function.NE, index, Expr.of(call.integer("ignore_index", -100)));
     Expr picked = call.read(self).gather(index, 1).to(computed);
-    Expr weight = weight(call, index, counts, computed);
+    Expr weight = weight(call, column, counts, computed);
     Expr value = where(counts, picked.neg().mul(weight), ZERO);
     int reduction = reduction(call);
     Expr total = Exprs.fold(Reducer.SUM, weight, List.of(), false);
     Expr sum = Exprs.fold(Reducer.SUM, value, reduction == NONE ? List.of(1) : List.of(), false);
-    call.write(0, (reduction == MEAN ? sum.div(total) : sum).to(type));
+    call.result(0)
+        .ifPresent(
+            result ->
+                call.write(
+                    reduction == NONE ? result.atLeastOne() : result,
+                    (reduction == MEAN ? sum.div(total) : sum).to(type)));
+    call.leave(0);
     // Without a reduction PyTorch leaves the total weight at 0.
     call.write(1, (reduction == NONE ? total.mul(ZERO) : total).to(type));
   }
 
+  private static AtenTensor rows(AtenTensor tensor) {
+    return tensor.rank() == 1 ? tensor.unsqueeze(0) : tensor;
+  }
+
   private static void requireRows(AtenTensor self, AtenTensor target) {
-    if (self.rank() != 2 || target.rank() != 1) {
+    if (self.rank() != target.rank() + 1) {
       throw new Refused(
           "self of " + self.rank() + " and target of " + target.rank() + " dimensions");
     }
   }
 
   /** The weight of each target, 0 where it does not count. */
-  private static Expr weight(Lowering call, Expr index, Expr counts, DType computed) {
+  private static Expr weight(Lowering call, AtenTensor column, Expr counts, DType computed) {
     return call.optionalTensor("weight")
         .map(
             weights -> {
+              Expr index = call.read(column);
               Expr picked = new Expr.Pick(Picker.EMBEDDING, call.read(weights), index, 0);
               return where(counts, picked.to(computed), ZERO);
             })
@@ -184,17 +198,19 @@ final class Losses {
   }
 
   private static void nllBackward(Lowering call) {
-    AtenTensor self = call.tensor("self");
-    AtenTensor target = call.tensor("target");
+    AtenTensor self = rows(call.tensor("self"));
+    AtenTensor target = call.tensor("target").atLeastOne();
     requireRows(self, target);
     DType type = self.dtype();
     DType computed = Operand.computeType(type);
     AtenTensor grad = call.tensor("grad_output");
     Expr index = call.read(target.unsqueeze(1));
-    Expr column = call.read(AtenTensor.count(self.shape()[1]));
+    int after = self.rank() - 2;
+    Expr column = call.read(trailing(AtenTensor.count(self.shape()[1]), after));
     Expr counts = call(Function.NE, index, Expr.of(call.integer("ignore_index", -100)));
     int reduction = reduction(call);
-    Expr share = call.read(grad.rank() == 1 ? grad.unsqueeze(1) : grad, computed);
+    boolean each = reduction == NONE;
+    Expr share = call.read(each ? grad.atLeastOne().unsqueeze(1) : grad, computed);
     if (reduction == MEAN) {
       share = share.div(call.read(call.tensor("total_weight"), computed));
     } else {
@@ -202,10 +218,22 @@ final class Losses {
     }
     Expr scaled =
         call.optionalTensor("weight")
-            .map(weights -> call.read(weights, computed))
+            .map(weights -> call.read(trailing(weights, after), computed))
             .<Expr>map(share::mul)
             .orElse(share);
     Expr here = Exprs.and(Exprs.equal(index, column), counts);
-    call.write(0, where(here, scaled.neg(), ZERO).to(type));
+    Expr value = where(here, scaled.neg(), ZERO).to(type);
+    call.result(0)
+        .ifPresent(result -> call.write(result.rank() == 1 ? result.unsqueeze(0) : result, value));
+    call.leave(0);
+  }
+
+  /** Dimensions of size 1 behind the others. */
+  private static AtenTensor trailing(AtenTensor tensor, int count) {
+    AtenTensor result = tensor;
+    for (int k = 0; k < count; k++) {
+      result = result.unsqueeze(result.rank());
+    }
+    return result;
   }
 }

@@ -2,12 +2,15 @@ package io.gpuos.aten;
 
 import io.gpuos.ir.Expr;
 import io.gpuos.layout.DType;
+import io.gpuos.layout.Layout;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.Set;
 
 /**
@@ -38,10 +41,16 @@ final class Lowering {
   private final Map<AtenTensor, String> names = new LinkedHashMap<>();
   private final List<Step.Write> pending = new ArrayList<>();
   private final List<Step> steps = new ArrayList<>();
+  private final Map<Integer, Layout> scratch = new HashMap<>();
+  private int nextScratch;
 
-  Lowering(AtenCall call, Form form) {
+  /**
+   * @param nextScratch number of the first storage that is made for the call
+   */
+  Lowering(AtenCall call, Form form, int nextScratch) {
     this.call = call;
     this.form = form;
+    this.nextScratch = nextScratch;
   }
 
   AtenCall call() {
@@ -224,6 +233,26 @@ final class Lowering {
     return tensor.dtype() == type ? read(tensor) : read(tensor).to(type);
   }
 
+  /** Memory of the call's own, undefined until it is written. */
+  AtenTensor scratch(DType type, long... shape) {
+    AtenTensor tensor = new AtenTensor(nextScratch--, 0, Layout.contiguous(type, shape));
+    scratch.put(tensor.storage(), tensor.layout());
+    return tensor;
+  }
+
+  /** A value in memory of the call's own, written before what follows. */
+  AtenTensor kept(DType type, Expr value, long... shape) {
+    AtenTensor tensor = scratch(type, shape);
+    write(tensor, value);
+    endStep();
+    return tensor;
+  }
+
+  /** The elements one behind the other: the tensor itself, or a copy. */
+  AtenTensor contiguous(AtenTensor tensor) {
+    return tensor.isContiguous() ? tensor : kept(tensor.dtype(), read(tensor), tensor.shape());
+  }
+
   /** A value that is the same at every position of a shape. */
   Expr everywhere(Expr value, long... shape) {
     return Exprs.where(read(AtenTensor.zeros(shape)).to(DType.BOOL), value, value);
@@ -237,13 +266,22 @@ final class Lowering {
     if (form == Form.IN_PLACE) {
       return index == 0 ? Optional.of(tensor("self")) : Optional.empty();
     }
-    AtenValue value =
-        index < call.results().size() ? call.results().get(index) : new AtenValue.None();
+    List<AtenValue> results = results();
+    AtenValue value = index < results.size() ? results.get(index) : new AtenValue.None();
     return switch (value) {
       case AtenValue.Tensor(AtenTensor tensor) -> Optional.of(tensor);
       case AtenValue.Unknown(String text) -> throw new Refused("result has no form here: " + text);
       default -> Optional.empty();
     };
+  }
+
+  /** Lists that are given with out= are not returned. */
+  List<AtenValue> results() {
+    return form == Form.OUT
+            && call.results().isEmpty()
+            && call.arguments().get("out") instanceof AtenValue.Items(List<AtenValue> values)
+        ? values
+        : call.results();
   }
 
   /** Stores a result, if somebody keeps it. */
@@ -265,7 +303,7 @@ final class Lowering {
   /** Ends what is computed together; what follows sees what was written. */
   void endStep() {
     if (!pending.isEmpty()) {
-      steps.add(new Step(pending, inputs()));
+      steps.add(new Step(pending, inputs(), scratch));
       pending.clear();
     }
   }
@@ -280,16 +318,36 @@ final class Lowering {
   void append(List<Step> others) {
     endStep();
     steps.addAll(others);
+    for (Step step : others) {
+      scratch.putAll(step.scratch());
+      step.scratch().keySet().forEach(number -> nextScratch = Math.min(nextScratch, number - 1));
+    }
+  }
+
+  /** Adds what another overload computes of given arguments. */
+  void call(String overload, SequencedMap<String, AtenValue> arguments, AtenTensor... results) {
+    endStep();
+    List<AtenValue> values = new ArrayList<>();
+    for (AtenTensor result : results) {
+      values.add(new AtenValue.Tensor(result));
+    }
+    AtenCall other = new AtenCall(call.index(), overload, arguments, values);
+    append(AtenTable.lower(overload, other, nextScratch));
+  }
+
+  /** Number of the next storage that is made for the call. */
+  int nextScratch() {
+    return nextScratch;
   }
 
   /** What the call computes, once the entry has said everything. */
   List<Step> finish() {
     endStep();
     if (form == Form.OUT && steps.size() > 1) {
-      throw new Refused("out= of an operator that writes its result in several steps");
+      call.arguments().values().forEach(this::requireApart);
     }
     call.arguments().forEach(this::requireAsked);
-    for (int k = 0; k < call.results().size() && form != Form.IN_PLACE; k++) {
+    for (int k = 0; k < results().size() && form != Form.IN_PLACE; k++) {
       if (!written.contains(k) && result(k).isPresent()) {
         throw new Refused("result " + k + " is not computed here");
       }
@@ -297,12 +355,30 @@ final class Lowering {
     return steps;
   }
 
+  /** What a step has written, a later one must not take for an argument. */
+  private void requireApart(AtenValue value) {
+    if (value instanceof AtenValue.Items(List<AtenValue> values)) {
+      values.forEach(this::requireApart);
+    }
+    boolean shared =
+        value instanceof AtenValue.Tensor(AtenTensor tensor)
+            && !results().contains(value)
+            && results().stream()
+                .anyMatch(
+                    result ->
+                        result instanceof AtenValue.Tensor(AtenTensor out)
+                            && out.storage() == tensor.storage());
+    if (shared) {
+      throw new Refused("out= shares memory with what is read in several steps");
+    }
+  }
+
   private void requireAsked(String name, AtenValue value) {
     boolean outgoing =
         form == Form.OUT
-            && (call.results().contains(value)
+            && (results().contains(value)
                 || value instanceof AtenValue.Items(List<AtenValue> values)
-                    && call.results().containsAll(values));
+                    && results().containsAll(values));
     boolean strided =
         !name.equals("layout")
             || !(value instanceof AtenValue.Unknown(String text))

@@ -95,15 +95,7 @@ final class Pointwise {
 
   private static void addRounding(TableBuilder table) {
     table.pointwise("round", "round(self)", call -> same(call, x -> call(Function.ROUND, x)));
-    table.pointwise(
-        "round.decimals",
-        "round(self) for decimals=0",
-        call -> {
-          if (call.integer("decimals", 0) != 0) {
-            throw new Refused("decimals other than 0 are not rounded to");
-          }
-          same(call, x -> call(Function.ROUND, x));
-        });
+    table.pointwise("round.decimals", "self rounded to decimals", Pointwise::roundTo);
     table.pointwise(
         "frac", "self - trunc(self)", call -> same(call, x -> x.sub(call(Function.TRUNC, x))));
     BiFunction<Expr, Operand, Expr> sign =
@@ -118,6 +110,25 @@ final class Pointwise {
           call -> same(call, x -> sign.apply(x, call.operand("self"))));
     }
     table.pointwise("nan_to_num", "numbers in place of nan and inf", Pointwise::nanToNumber);
+  }
+
+  private static void roundTo(Lowering call) {
+    long decimals = call.integer("decimals", 0);
+    if (decimals == 0) {
+      same(call, x -> call(Function.ROUND, x));
+      return;
+    }
+    Operand x = call.operand("self");
+    if (!x.dtype().isFloating()) {
+      throw new Refused("integers are not rounded to decimals");
+    }
+    Expr power = Expr.of(Math.pow(10, Math.abs(decimals)));
+    same(
+        call,
+        value ->
+            decimals > 0
+                ? call(Function.ROUND, value.mul(power)).div(power)
+                : call(Function.ROUND, value.div(power)).mul(power));
   }
 
   private static void nanToNumber(Lowering call) {

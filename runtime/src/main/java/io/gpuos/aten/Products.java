@@ -1,7 +1,9 @@
 package io.gpuos.aten;
 
 import io.gpuos.ir.Expr;
+import io.gpuos.ir.Reducer;
 import io.gpuos.layout.DType;
+import java.util.List;
 
 /** Matrix products. */
 final class Products {
@@ -23,8 +25,52 @@ final class Products {
         "baddbmm",
         "beta * self + alpha * matmul(batch1, batch2)",
         call -> sum(call, "batch1", "batch2"));
+    table.pointwise("addr", "beta * self + alpha * vec1 times vec2", Products::outer);
+    table.pointwise(
+        "addbmm", "beta * self + alpha * sum of matmul(batch1, batch2)", Products::sumOfBatches);
     table.pointwise(
         "addmv", "beta * self + alpha * matmul(mat, vec)", call -> sum(call, "mat", "vec"));
+  }
+
+  /** The outer product, added; also of integers and bool. */
+  private static void outer(Lowering call) {
+    Operand self = call.operand("self");
+    AtenTensor column = call.tensor("vec1").unsqueeze(1);
+    Operand a = call.operand(column);
+    Operand b = call.operand("vec2");
+    DType type = Operand.common(self, a, b);
+    if (type == DType.BOOL) {
+      throw new Refused("sums of type bool");
+    }
+    Expr product = a.in(type).mul(b.in(type));
+    Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
+    if (call.has("beta") && call.real("beta") == 0) {
+      call.ignore("self");
+      call.write(0, scaled.to(type));
+      return;
+    }
+    Expr addend = self.in(type);
+    call.write(0, call.factor("beta").map(addend::mul).orElse(addend).add(scaled).to(type));
+  }
+
+  /** Products of all batches, added. */
+  private static void sumOfBatches(Lowering call) {
+    AtenTensor self = call.tensor("self");
+    DType type = call.tensor("batch1").dtype();
+    DType computed = Operand.computeType(type);
+    if (self.dtype() != type) {
+      throw new Refused("self is of another type than the factors");
+    }
+    Expr left = call.read(call.tensor("batch1"), computed);
+    Expr right = call.read(call.tensor("batch2"), computed);
+    Expr product = Exprs.fold(Reducer.SUM, left.matmul(right), List.of(0), false);
+    Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
+    if (call.has("beta") && call.real("beta") == 0) {
+      call.write(0, scaled.to(type));
+      return;
+    }
+    Expr addend = call.read(self, computed);
+    call.write(0, call.factor("beta").map(addend::mul).orElse(addend).add(scaled).to(type));
   }
 
   private static void product(Lowering call, String left, String right, int rank, int other) {

@@ -202,7 +202,7 @@ final class Reductions {
     call.write(0, result.to(type));
   }
 
-  private static Expr finite(Expr x) {
+  static Expr finite(Expr x) {
     return Exprs.where(Exprs.call(Function.ISFINITE, x), x, Exprs.ZERO);
   }
 }

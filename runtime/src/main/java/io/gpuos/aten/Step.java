@@ -1,6 +1,7 @@
 package io.gpuos.aten;
 
 import io.gpuos.ir.Expr;
+import io.gpuos.layout.Layout;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,8 +11,9 @@ import java.util.Map;
  *
  * @param writes what is stored, each value converted to its target's type
  * @param inputs the tensor behind each name in the values
+ * @param scratch storages that live within the call, and how large they are
  */
-record Step(List<Write> writes, Map<String, AtenTensor> inputs) {
+record Step(List<Write> writes, Map<String, AtenTensor> inputs, Map<Integer, Layout> scratch) {
 
   /** A value and where it goes. */
   record Write(AtenTensor target, Expr value) {}
@@ -19,6 +21,7 @@ record Step(List<Write> writes, Map<String, AtenTensor> inputs) {
   Step {
     writes = List.copyOf(writes);
     inputs = new LinkedHashMap<>(inputs);
+    scratch = Map.copyOf(scratch);
   }
 
   List<Expr> values() {

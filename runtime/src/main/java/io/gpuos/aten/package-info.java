@@ -15,6 +15,8 @@
  *       io.gpuos.aten.AtenTable#refusal} says in words what it does not compute, call by call, so
  *       that a caller can cut a graph and leave the rest to PyTorch. {@code docs/aten.md} is
  *       rendered from it.
+ *   <li>{@link io.gpuos.aten.InjectedOperators} are those that users add by name, {@code
+ *       gpuos::NAME}.
  *   <li>{@link io.gpuos.aten.AtenProgram} records a graph, none of whose calls is refused.
  * </ul>
  *
@@ -51,6 +53,7 @@
  * <p>Where an operand would be read after it was overwritten, as in {@code x.addmm_(x, y)}, the
  * result is computed aside and copied.
  *
- * <p>All types here are immutable; all static methods may be called from any thread.
+ * <p>All types here are immutable, injected operators aside; all static methods may be called from
+ * any thread.
  */
 package io.gpuos.aten;

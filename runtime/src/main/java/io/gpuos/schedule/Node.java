@@ -20,7 +20,8 @@ import java.util.SequencedMap;
  * One operation of a program.
  *
  * @param expressions what is stored to each output, in the output's own type
- * @param inputs the place of each named input, in the order of their first appearance
+ * @param inputs the place of each named input, in the order of their first appearance; of an
+ *     operator that runs as it is, in that operator's order, which a replacement keeps
  * @param outputs one place for each expression
  * @param operations how many recorded operations it computes
  * @param fixed number of the recorded operator it has to run as it is, or {@link #FREE}
@@ -46,7 +47,8 @@ public record Node(
   /**
    * A node that stores each expression, converted to the output's type if need be.
    *
-   * @param places of the inputs; others are ignored
+   * @param places of the inputs; others are ignored. For an operator that runs as it is, those of
+   *     its inputs in its order.
    * @throws io.gpuos.error.GpuosException if the expressions have no meaning for the inputs
    */
   public static Node of(
@@ -57,7 +59,8 @@ public record Node(
       int fixed) {
     SequencedMap<String, Place> inputs = new LinkedHashMap<>();
     SequencedMap<String, TensorType> types = new LinkedHashMap<>();
-    for (String name : Expr.inputNames(expressions)) {
+    Collection<String> names = fixed == FREE ? Expr.inputNames(expressions) : places.keySet();
+    for (String name : names) {
       Place place = places.get(name);
       inputs.put(name, place);
       types.put(name, TensorType.of(place.layout().dtype(), place.layout().shape()));

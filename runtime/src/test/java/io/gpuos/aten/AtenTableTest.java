@@ -73,7 +73,7 @@ class AtenTableTest {
         "aten::bitwise_and.Tensor self=%0 other=%0 -> %1; type has no meaning",
         "aten::sum.dim_IntList self=%0 dim=[2] keepdim=false dtype=null -> %1; no dimension 2",
         "aten::var_mean.correction self=%4 dim=null correction=1 keepdim=false -> %1,%1; integers",
-        "aten::round.decimals self=%0 decimals=2 -> %1; decimals",
+        "aten::round.decimals self=%4 decimals=2 -> %5; integers",
         "aten::div.Tensor_mode self=%0 other=%0 rounding_mode=\"up\" -> %1; rounding_mode=up",
         "aten::where.self condition=%4 self=%0 other=%0 -> %1; condition is not of type bool",
         "aten::zeros size=[2,2] layout=?torch.sparse_coo -> %1; argument layout",
