@@ -135,13 +135,19 @@ def fused(work):
 def dispatch(work):
     if not hasattr(gpuos, "dispatch"):
         raise Absent("not in this version")
-    run = eager(work)
+    run, scope = eager(work), gpuos.dispatch()
 
     def start():
-        with gpuos.dispatch():
+        with scope:
             run()
 
+    start.note = lambda: batched(scope)
     return start
+
+
+def batched(scope):
+    """What a scope says of its last calls; where nothing was batched it was eager under another name."""
+    return scope.explain().split("\n")[0].split(": ", 1)[-1]
 
 
 def gpuos_call(work):

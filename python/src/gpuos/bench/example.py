@@ -16,7 +16,7 @@ import torch
 
 import gpuos
 from gpuos.bench import document, measure, text
-from gpuos.bench.columns import Absent, Column, capture, require_gpu
+from gpuos.bench.columns import Absent, Column, batched, require_gpu
 
 # Steps that are compared, the first half of them eager where a graph is captured.
 _CHECKED = 8
@@ -131,10 +131,13 @@ def _dispatch(model):
     if not hasattr(gpuos, "dispatch"):
         raise Absent("not in this version")
 
+    scope = gpuos.dispatch()
+
     def step(*inputs):
-        with gpuos.dispatch():
+        with scope:
             return model.step(*inputs)
 
+    step.note = lambda: batched(scope)
     return step
 
 
@@ -269,6 +272,8 @@ def _cells(kind, context, wanted):
     _rounds(subjects, cells, context)
     for subject in subjects:
         if subject.name not in cells:
+            if hasattr(subject.step, "note"):
+                subject.note = subject.step.note()
             cells[subject.name] = document.measured(
                 subject.samples, worst_error=subject.worst, setup_s=subject.setup, note=subject.note
             )

@@ -151,6 +151,7 @@ def measure(columns, work, plan, say):
                 units=subject.units,
                 worst_error=subject.worst,
                 setup_s=subject.setup,
+                note=subject.run.note() if hasattr(subject.run, "note") else None,
             )
     return {column.name: cells[column.name] for column in columns}
 
