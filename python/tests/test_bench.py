@@ -66,6 +66,25 @@ def test_never_times_what_is_wrong(build):
     found = cells(work.Add(64), EAGER, column("cheat", build))
     assert found["cheat"]["status"] == "wrong" and "samples" not in found["cheat"]
     assert found["eager"]["status"] == "measured"
+    # Nor where it is the first, when operands have the values they were made with.
+    assert cells(work.Add(64), column("cheat", build))["cheat"]["status"] == "wrong"
+
+
+def test_results_are_poisoned_before_each_run():
+    seen = []
+
+    def build(w):
+        run = columns.eager(w)
+
+        def start():
+            seen.append(all(torch.isnan(y).all() for y in w.each) and bool(torch.isnan(w.results).all()))
+            run()
+
+        return start
+
+    # Once built, twice checked, twice warmed up; then two runs a sample, each after poison.
+    assert cells(work.Add(64), column("eager", build))["eager"]["status"] == "measured"
+    assert seen[:3] == [True] * 3 and seen[5:] == [True] * 6
 
 
 def test_a_column_that_fails_later_stops_no_other():

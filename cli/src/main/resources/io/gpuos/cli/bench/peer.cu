@@ -55,7 +55,7 @@ template <bool MAXIMUM>
 __device__ float fold(float value) {
   __shared__ float parts[32];
   for (int step = 16; step > 0; step /= 2) {
-    float other = __shfl_down_sync(0xffffffffu, value, step);
+    float other = __shfl_xor_sync(0xffffffffu, value, step);
     value = MAXIMUM ? fmaxf(value, other) : value + other;
   }
   __syncthreads();
@@ -121,7 +121,7 @@ extern "C" __global__ void scores(
     for (int l = lane; l < d; l += 32) {
       sum += q[(size_t)row * pitch + head * d + l] * k[(size_t)j * pitch + head * d + l];
     }
-    for (int step = 16; step > 0; step /= 2) sum += __shfl_down_sync(0xffffffffu, sum, step);
+    for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
     if (lane == 0) s[((size_t)head * n + row) * keys + j] = sum * scale;
   }
 }

@@ -10,6 +10,8 @@ import io.gpuos.error.GpuosException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -20,6 +22,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The launches beside the programs, without a GPU: which kernels, with how many parameters. */
 class GraphPeerTest {
@@ -82,6 +85,42 @@ class GraphPeerTest {
     } catch (GpuosException e) {
       return e.getMessage();
     }
+  }
+
+  /** By fibers that play the threads of a block. */
+  @Test
+  void shouldComputeRightOnAHostThatPlaysTheDevice(@TempDir Path folder)
+      throws IOException, InterruptedException {
+    assumeTrue(
+        Stream.of(System.getenv("PATH").split(":"))
+            .anyMatch(path -> Files.isExecutable(Path.of(path, "g++"))),
+        "no g++ to make device code host code with");
+    Path checks = Path.of("..", "bench", "device").toAbsolutePath();
+    Path kernels = Path.of("src", "main", "resources", "io", "gpuos", "cli", "bench");
+    Path check = Path.of("src", "test", "resources", "io", "gpuos", "cli", "bench");
+    String log =
+        run(
+            List.of(
+                "g++",
+                "-std=c++17",
+                "-O1",
+                "-w",
+                "-I" + checks.resolve("host"),
+                "-I" + checks,
+                "-I" + kernels.toAbsolutePath(),
+                check.resolve("peer_host.cpp").toAbsolutePath().toString(),
+                checks.resolve("host/host_device.cpp").toString(),
+                "-o",
+                folder.resolve("check").toString()));
+    assertEquals("", log);
+    assertEquals("all right\n", run(List.of(folder.resolve("check").toString())));
+  }
+
+  private static String run(List<String> command) throws IOException, InterruptedException {
+    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    process.waitFor();
+    return output;
   }
 
   @Test
