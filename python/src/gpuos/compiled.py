@@ -81,7 +81,8 @@ class Compiled:
             inputs = entry.inputs(leaves)
             if inputs is not None:
                 return self._replay(entry, inputs, leaves, args, kwargs)
-        if record.attempts == 0:
+        # What recording allocates and compiles does not belong into a CUDA graph.
+        if record.attempts == 0 or torch.cuda.is_current_stream_capturing():
             return self._fn(*args, **kwargs)
         with self._lock:
             return self._try(record, leaves, args, kwargs)

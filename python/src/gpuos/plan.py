@@ -47,7 +47,10 @@ class Native:
 
 def current_stream(device):
     """Handle of the stream PyTorch works on; 0 on the CPU."""
-    return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
+    if device.type != "cuda":
+        return 0
+    number = torch.cuda.current_device() if device.index is None else device.index
+    return torch._C._cuda_getCurrentRawStream(number)
 
 
 def judge(calls, memory):

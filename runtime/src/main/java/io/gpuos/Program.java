@@ -200,11 +200,22 @@ public final class Program implements AutoCloseable {
               addresses.byteSize(),
               operands));
     }
-    if (streamReplay == null && code.parts().count() > 0) {
-      streamReplay = onStreams();
-    }
+    prepareLaunch();
     if (streamReplay != null) {
       streamReplay.launch(stream, addresses);
+    }
+  }
+
+  /**
+   * Does now what the first {@link #launch} would do before it launches: loads the kernels and
+   * brings the program to where they find it. A launch after this allocates nothing.
+   *
+   * @throws InvalidInputException if the device has no streams
+   */
+  public synchronized void prepareLaunch() {
+    checkOpen();
+    if (streamReplay == null && code.parts().count() > 0) {
+      streamReplay = onStreams();
     }
   }
 
@@ -229,9 +240,7 @@ public final class Program implements AutoCloseable {
       if (code.parts().count() == 0) {
         return new ProgramTrace(List.of(), 0);
       }
-      if (streamReplay == null) {
-        streamReplay = onStreams();
-      }
+      prepareLaunch();
       try (Arena arena = Arena.ofConfined()) {
         List<Tensor> all = new ArrayList<>(List.of(operands));
         all.addAll(results);

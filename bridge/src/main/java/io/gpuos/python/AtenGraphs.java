@@ -66,6 +66,8 @@ final class AtenGraphs implements Graphs {
 
     OnStreams(AtenGraph graph, io.gpuos.Program program) {
       this.program = program;
+      // Now, and not at the first replay, which may be captured.
+      program.prepareLaunch();
       List<AtenGraph.Storage> storages = addressed(graph);
       this.places = new int[storages.size()];
       int next = 0;

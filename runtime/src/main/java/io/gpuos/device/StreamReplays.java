@@ -45,7 +45,8 @@ public interface StreamReplays {
     /**
      * Puts a replay on the stream, behind the program's replays on other streams, and comes back at
      * once. On a stream that is being captured it becomes part of the graph, which may be launched
-     * as long as the device is open, but not at the same time as other replays of the program.
+     * as long as the device is open, but not at the same time as other replays of the program; the
+     * graph does not wait for those.
      *
      * @param stream a {@code cudaStream_t}; 0 is the legacy stream
      * @throws io.gpuos.error.DeviceException as the driver has it, if it refuses the launch

@@ -26,6 +26,8 @@ import java.util.function.Supplier;
  */
 public final class CudaContext implements AutoCloseable {
 
+  private static final int CAPTURE_MODE_RELAXED = 2; // CU_STREAM_CAPTURE_MODE_RELAXED, cuda.h
+
   private final CudaDevice device;
   private final DriverCalls calls;
   private final long handle;
@@ -80,6 +82,23 @@ public final class CudaContext implements AutoCloseable {
           body.run();
           return null;
         });
+  }
+
+  /**
+   * Runs the body so that its calls do not spoil a capture that is under way on some stream: asking
+   * for an event would, for one, though it has nothing to do with the capture.
+   */
+  public void besideCaptures(Runnable body) {
+    requireOpen();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment mode = arena.allocateFrom(JAVA_INT, CAPTURE_MODE_RELAXED);
+      call(DriverFunction.THREAD_EXCHANGE_STREAM_CAPTURE_MODE, mode);
+      try {
+        body.run();
+      } finally {
+        calls.invoke(DriverFunction.THREAD_EXCHANGE_STREAM_CAPTURE_MODE, mode);
+      }
+    }
   }
 
   /** Its result is not looked at: a fault that the body has met is already on its way up. */

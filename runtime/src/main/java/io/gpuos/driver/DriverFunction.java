@@ -63,6 +63,7 @@ enum DriverFunction {
   STREAM_DESTROY("cuStreamDestroy_v2", 4000, T.HANDLE),
   STREAM_QUERY("cuStreamQuery", 2000, T.HANDLE),
   STREAM_IS_CAPTURING("cuStreamIsCapturing", 10000, T.HANDLE, T.OUT),
+  THREAD_EXCHANGE_STREAM_CAPTURE_MODE("cuThreadExchangeStreamCaptureMode", 10010, T.OUT),
   STREAM_SYNCHRONIZE("cuStreamSynchronize", 2000, T.HANDLE),
   STREAM_WAIT_EVENT("cuStreamWaitEvent", 3020, T.HANDLE, T.HANDLE, T.INT),
   STREAM_WAIT_VALUE_32("cuStreamWaitValue32_v2", 11070, T.HANDLE, T.HANDLE, T.INT, T.INT),

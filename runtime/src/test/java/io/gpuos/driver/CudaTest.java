@@ -154,6 +154,8 @@ class CudaTest {
     assertEquals(1L << 40, target.get(JAVA_LONG, 8));
     assertTrue(stream.isDone());
     assertTrue(stream.isCapturing());
+    context.besideCaptures(() -> assertEquals(2, FakeDriver.captureMode.get()));
+    assertEquals(0, FakeDriver.captureMode.get());
     stream.synchronize();
     Cuda cuda = context.device().cuda();
     assertEquals(Optional.of(2L), cuda.pointerAttribute(PointerAttribute.MEMORY_TYPE, a));

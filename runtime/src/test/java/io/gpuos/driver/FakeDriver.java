@@ -66,6 +66,7 @@ public class FakeDriver implements SymbolLookup {
   boolean ready = true;
 
   private final Arena arena = Arena.ofAuto();
+  static final ThreadLocal<Integer> captureMode = ThreadLocal.withInitial(() -> 0);
   private final ThreadLocal<Deque<Long>> current = ThreadLocal.withInitial(ArrayDeque::new);
   private final Map<String, MemorySegment> stubs = new ConcurrentHashMap<>();
 
@@ -385,6 +386,13 @@ public class FakeDriver implements SymbolLookup {
 
   public int cuGraphDestroy(long graph) {
     return graph == GRAPH ? inContext("cuGraphDestroy") : 400;
+  }
+
+  /** Exchanges the mode with that of the thread; it is 0 at first, "global". */
+  public int cuThreadExchangeStreamCaptureMode(MemorySegment mode) {
+    int before = captureMode.get();
+    captureMode.set(mode.reinterpret(4).get(JAVA_INT, 0));
+    return giveInt(result("cuThreadExchangeStreamCaptureMode"), mode, before);
   }
 
   public int cuStreamSynchronize(long stream) {

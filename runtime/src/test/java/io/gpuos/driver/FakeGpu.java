@@ -58,6 +58,9 @@ public final class FakeGpu extends FakeDriver {
   /** Streams that are being captured. */
   public final Set<Long> capturing = ConcurrentHashMap.newKeySet();
 
+  /** Whether a capture was spoiled by asking for an event. */
+  public volatile boolean spoiled;
+
   /** Whether events are reached. */
   public volatile boolean eventsDone = true;
 
@@ -123,7 +126,11 @@ public final class FakeGpu extends FakeDriver {
 
   @Override
   public int cuEventQuery(long event) {
-    return eventsDone ? inContext("cuEventQuery") : 600;
+    int result = inContext("cuEventQuery");
+    if (!capturing.isEmpty() && captureMode.get() != 2) {
+      spoiled = true;
+    }
+    return eventsDone ? result : 600;
   }
 
   @Override

@@ -16,9 +16,8 @@ import io.gpuos.error.DeviceException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
@@ -39,7 +38,7 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
   private CudaModule module;
 
   /** Programs that were closed before their last replay was complete. */
-  private final Deque<Retired> retired = new ArrayDeque<>();
+  private final List<Retired> retired = new ArrayList<>();
 
   private record Retired(CudaEvent event, Runnable release) {}
 
@@ -162,17 +161,17 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
 
   /** Lets go of what is complete by now. */
   private void sweep() {
-    for (; ; ) {
-      Retired first;
-      synchronized (retired) {
-        first = retired.peek();
-        if (first == null || !first.event.isDone()) {
-          return;
-        }
-        retired.remove();
-      }
-      first.event.close();
-      first.release.run();
+    context.besideCaptures(this::releaseComplete);
+  }
+
+  private void releaseComplete() {
+    List<Retired> complete = new ArrayList<>();
+    synchronized (retired) {
+      retired.removeIf(one -> one.event.isDone() && complete.add(one));
+    }
+    for (Retired one : complete) {
+      one.event.close();
+      one.release.run();
     }
   }
 
@@ -227,7 +226,8 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
       boolean other = stream == null || stream.handle() != handle;
       CudaStream target = other ? context.foreignStream(handle) : stream;
       boolean capturing = target.isCapturing();
-      if (other && stream != null && !event.isDone()) {
+      // Asking for an event would spoil a capture.
+      if (other && stream != null && !capturing && !event.isDone()) {
         target.waitFor(event);
       }
       if (code.bindings() != 0) {
@@ -245,19 +245,16 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
 
     @Override
     public void close(Runnable release) {
-      sweep();
       launch.close();
       arena.close();
       if (captured) {
         event.close();
-      } else if (event.isDone()) {
-        event.close();
-        release.run();
       } else {
         synchronized (retired) {
           retired.add(new Retired(event, release));
         }
       }
+      sweep();
     }
   }
 }

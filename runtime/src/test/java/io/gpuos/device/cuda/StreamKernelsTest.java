@@ -16,6 +16,7 @@ import io.gpuos.driver.FakeGpu;
 import io.gpuos.jit.CompileService;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -139,11 +140,15 @@ class StreamKernelsTest {
   void shouldKeepMemoryOfCapturedReplaysForEver() {
     AtomicInteger released = new AtomicInteger();
     StreamReplays.Launches launches = prepare(2, 3);
+    launches.launch(OTHER);
+    gpu.eventsDone = false;
     gpu.capturing.add(STREAM);
     launches.launch(STREAM);
-    assertFalse(gpu.callsSince("cuStreamIsCapturing").contains("cuEventRecord"));
+    assertEquals(List.of("cuLaunchKernel"), gpu.callsSince("cuStreamIsCapturing"));
+    gpu.eventsDone = true;
     launches.close(released::incrementAndGet);
     prepare(1, 3).close(() -> {});
     assertEquals(0, released.get());
+    assertFalse(gpu.spoiled, "an event was asked for during a capture");
   }
 }
