@@ -176,7 +176,7 @@ class Pending:
         key = (self.device, tuple(self._structure), tuple(roles), tuple(sizes))
         batch = PROGRAMS.get(key)
         if batch is None:
-            if PROGRAMS.count(key) < warmup:
+            if PROGRAMS.count(key) < warmup or plan.is_capturing():
                 self._run_in_pytorch()
                 return None
             batch = self._compile(roles, sizes)
