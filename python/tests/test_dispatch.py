@@ -106,6 +106,9 @@ LOOKS = {
     "random": lambda t: torch.bernoulli(t / 100, generator=torch.Generator().manual_seed(1)),
     "iteration": lambda t: [float(row.sum()) for row in t],
     "data_ptr": lambda t: _at_address(t),
+    "new_tensor": lambda t: t.new_tensor([t[0, 0], t[1, 1]]),
+    "map_": lambda t: t.clone().map_(t, lambda a, b: a + b),
+    "apply_": lambda t: t.clone().apply_(lambda v: v + 1),
     "as_tensor": lambda t: torch.as_tensor(t).tolist(),
 }
 

@@ -131,11 +131,16 @@ class Form:
         self.reason = reason
         self.fresh = []
         self.device = None
+        # Part and place of a result that is one tensor.
+        self.only = None
         Form._count += 1
         self.number = Form._count
 
     def results(self, made, tensors):
         """What a call returns, of tensors made for it and of those it was given."""
+        if self.only is not None:
+            new, k = self.only
+            return (made if new else tensors)[k]
         values = [None if k is None else (made if new else tensors)[k] for new, k in self.parts]
         return tree_unflatten(values, self.spec)
 
@@ -173,6 +178,8 @@ class Form:
         self.given = [(t.dtype, tuple(t.size()), tuple(t.stride())) for t in tensors]
         flat, self.spec = tree_flatten(result)
         self.parts = [self._part(value, tensors) for value in flat]
+        if isinstance(result, torch.Tensor):
+            (self.only,) = self.parts
         storages = {_storage(tensor) for tensor in tensors}
         made = [_storage(value) for value, (new, k) in zip(flat, self.parts) if new and k is not None]
         if len(set(made)) != len(made) or storages.intersection(made):

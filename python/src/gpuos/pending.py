@@ -176,6 +176,7 @@ class Pending:
         key = (self.device, tuple(self._structure), tuple(roles), tuple(sizes))
         batch = PROGRAMS.get(key)
         if batch is None:
+            # What compiling allocates and loads does not belong into a CUDA graph.
             if PROGRAMS.count(key) < warmup or plan.is_capturing():
                 self._run_in_pytorch()
                 return None

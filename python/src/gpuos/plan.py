@@ -54,7 +54,7 @@ def current_stream(device):
 
 
 def is_capturing():
-    """Whether this thread's stream is being captured into a CUDA graph."""
+    """Whether a CUDA graph is being made of the current stream; builds for the CPU make none."""
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 

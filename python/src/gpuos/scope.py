@@ -48,11 +48,16 @@ _READS = {
     "__reduce_ex__",
     "__repr__",
     "_pack_padded_sequence",
+    "apply_",
     "as_tensor",
     "asarray",
     "ctc_loss",
     "gru",
     "lstm",
+    "map2_",
+    "map_",
+    "new",
+    "new_tensor",
     "numpy",
     "pack_padded_sequence",
     "rnn_relu",
@@ -219,7 +224,7 @@ class Collector:
 
     def _wait(self, form, tensors):
         pending = self._pending
-        stream = plan.current_stream(form.device)
+        stream = 0 if form.device.type == "cpu" else plan.current_stream(form.device)
         if pending.calls and (
             pending.device != form.device
             or pending.stream != stream
