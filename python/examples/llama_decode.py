@@ -26,8 +26,8 @@ class Layer(torch.nn.Module):
         self.gate = linear(WIDTH, FEED, bias=False)
         self.up = linear(WIDTH, FEED, bias=False)
         self.down = linear(FEED, WIDTH, bias=False)
-        self.keys = torch.zeros(GROUPS, TOKENS, HEAD, device=device, dtype=dtype)
-        self.values = torch.zeros_like(self.keys)
+        for name in ("keys", "values"):
+            self.register_buffer(name, torch.zeros(GROUPS, TOKENS, HEAD, device=device, dtype=dtype))
 
     def forward(self, x, position, cosine, sine, visible):
         y = self.norm(x)

@@ -66,6 +66,25 @@ def test_never_times_what_is_wrong(build):
     found = cells(work.Add(64), EAGER, column("cheat", build))
     assert found["cheat"]["status"] == "wrong" and "samples" not in found["cheat"]
     assert found["eager"]["status"] == "measured"
+    # Nor where it is the first, when operands have the values they were made with.
+    assert cells(work.Add(64), column("cheat", build))["cheat"]["status"] == "wrong"
+
+
+def test_results_are_poisoned_before_each_run():
+    seen = []
+
+    def build(w):
+        run = columns.eager(w)
+
+        def start():
+            seen.append(all(torch.isnan(y).all() for y in w.each) and bool(torch.isnan(w.results).all()))
+            run()
+
+        return start
+
+    # Once built, twice checked, twice warmed up; then two runs a sample, each after poison.
+    assert cells(work.Add(64), column("eager", build))["eager"]["status"] == "measured"
+    assert seen[:3] == [True] * 3 and seen[5:] == [True] * 6
 
 
 def test_a_column_that_fails_later_stops_no_other():
@@ -85,6 +104,45 @@ def test_a_column_that_fails_later_stops_no_other():
     assert found["tired"]["status"] == "failed"
     assert found["tired"]["reason"] == "RuntimeError: no more of that"
     assert len(found["eager"]["samples"]) == 3
+
+
+def test_a_column_that_ends_the_gpu_is_named(monkeypatch):
+    monkeypatch.setattr(measure, "is_broken", lambda device: True)
+
+    def build(w):
+        raise RuntimeError("illegal address")
+
+    with pytest.raises(measure.Broken) as broken:
+        cells(work.Add(64), EAGER, column("bad", build))
+    assert broken.value.column == "bad" and "illegal address" in broken.value.cell["reason"]
+
+
+def test_suite_goes_on_without_what_ended_the_gpu(monkeypatch):
+    requests = []
+
+    class Child:
+        def __init__(self, request):
+            requests.append(json.loads(json.dumps(request["excluded"])))
+            cell = document.missing("failed", "illegal address")
+            row = {"name": "1", "what": "", "cells": {"eager": cell}}
+            self.events = [{"at": "row", "row": "1"}]
+            if request["excluded"]:
+                self.events += [{"at": "done", "row": row}, {"at": "end"}]
+            else:
+                self.events += [{"at": "broken", "column": "bad", "cell": cell}]
+
+        def next(self, patience):
+            return self.events.pop(0)
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(suite, "_Child", Child)
+    run = suite.Suite(SETTINGS, {"commit": "a"}, None, lambda *_: None)
+    run.document["java"] = {"reason": "none", "tables": []}
+    made = run.run([tables.Table("scale-depth", "t", "u", "w", lambda settings: [("1", None)])])
+    assert requests == [{}, {"bad": {"1": document.missing("failed", "illegal address")}}]
+    assert made["complete"]
 
 
 def test_every_column_has_a_cell_with_a_reason():

@@ -374,3 +374,13 @@ def test_refuses_tensors_that_are_kept_out_of_reach():
         f(torch.full((2,), float(k)))
         assert hidden.kept.tolist() == [2 * k, 2 * k]
     assert "kept somewhere else" in explained(f, torch.ones(2))
+
+
+def test_fractional_factors_of_integers_are_cut_off():
+    def fn(x, a, b):
+        return torch.addmv(x, a, b, beta=0.2, alpha=1.6) + 1
+
+    f = gpuos.compile(fn)
+    for _ in range(3):
+        x, a, b = (torch.randint(0, 9, shape) for shape in ((3,), (3, 4), (4,)))
+        assert torch.equal(f(x, a, b), fn(x, a, b))

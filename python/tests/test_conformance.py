@@ -10,7 +10,7 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent
 OPERATORS = (
-    "add relu where sum var softmax matmul nn.functional.layer_norm cat expand gather scatter_add"
+    "add nn.functional.relu where sum var softmax matmul nn.functional.layer_norm cat expand gather scatter_add"
     " index_put cumsum sort tril nn.functional.nll_loss nn.functional.group_norm cauchy sgn"
 ).split()
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import gpuos
-from gpuos import pending
+from gpuos import _native, intercept, pending
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +29,8 @@ def nonsense(monkeypatch):
         return tensor
 
     monkeypatch.setattr(pending, "_allocate", filled)
+    if _native.interception() is not None:
+        monkeypatch.setattr(intercept, "POISON", True)
 
 
 def scope(**settings):
@@ -104,6 +106,9 @@ LOOKS = {
     "random": lambda t: torch.bernoulli(t / 100, generator=torch.Generator().manual_seed(1)),
     "iteration": lambda t: [float(row.sum()) for row in t],
     "data_ptr": lambda t: _at_address(t),
+    "new_tensor": lambda t: t.new_tensor([t[0, 0], t[1, 1]]),
+    "map_": lambda t: t.clone().map_(t, lambda a, b: a + b),
+    "apply_": lambda t: t.clone().apply_(lambda v: v + 1),
     "as_tensor": lambda t: torch.as_tensor(t).tolist(),
 }
 
@@ -308,7 +313,7 @@ def test_is_complete_after_an_exception():
 
 
 def test_an_error_of_the_run_names_the_operations(monkeypatch):
-    x = torch.ones(3)
+    x = torch.ones(3, 1, 5)
     learnt(lambda: x * 2)
 
     def fail(*_):
@@ -321,7 +326,7 @@ def test_an_error_of_the_run_names_the_operations(monkeypatch):
     monkeypatch.undo()
     with scope():
         y = x * 3
-    assert y.tolist() == [3, 3, 3]
+    assert y.flatten().tolist() == [3] * 15
 
 
 def test_what_cannot_be_compiled_runs_in_pytorch(monkeypatch):
@@ -653,3 +658,17 @@ def test_random_sequences_equal_eager(seed):
     close(got.seen, wanted.seen)
     assert len(got.pool) == len(wanted.pool)
     close(got.pool, wanted.pool)
+
+
+def test_the_default_type_is_part_of_a_call():
+    x = torch.arange(6, dtype=torch.int32)
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        torch.set_default_dtype(dtype)
+        try:
+            for _ in range(3):
+                with scope():
+                    y = x.sigmoid() + 1
+                assert y.dtype == dtype
+                torch.testing.assert_close(y, x.sigmoid() + 1)
+        finally:
+            torch.set_default_dtype(torch.float32)

@@ -100,7 +100,8 @@ def test_the_same_tests_pass_without_it():
     if os.environ.get("GPUOS_NATIVE") == "0":
         pytest.skip("this is the run without it")
     done = run_python(
-        "-m", "pytest", "-q", "-x", TESTS / "test_compile.py", TESTS / "test_extension.py",
+        *("-m", "pytest", "-q", "-x"),
+        *(TESTS / f"test_{name}.py" for name in ("compile", "extension", "dispatch")),
         GPUOS_NATIVE="0",
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -24,14 +24,16 @@ import warnings
 
 import torch
 
-_NAME = "gpuos_native"
+# Modules by what they are for, and the source of each.
+_MODULES = {"gpuos_native": "module.cpp", "gpuos_intercept": "intercept.cpp"}
 _SOURCES = pathlib.Path(__file__).resolve().parent / "native"
 _LIBRARIES = ("c10", "torch_cpu", "torch_python")
 _TIMEOUT_SECONDS = 600
 
 _lock = threading.Lock()
-_loaded = None
-_missing = None
+_loaded = {}
+# Why modules are missing, by name.
+_missing = {}
 
 
 class _Missing(Exception):
@@ -39,30 +41,41 @@ class _Missing(Exception):
 
 
 def module():
-    """The extension, or None; why not is said once, in a warning. Thread-safe."""
-    global _loaded, _missing
-    if _loaded is None and _missing is None:
+    """The module that replays, or None; why not is said once, in a warning. Thread-safe."""
+    return _get("gpuos_native")
+
+
+def interception():
+    """The module of scopes, or None, in the same way."""
+    return _get("gpuos_intercept")
+
+
+def _get(name):
+    if name not in _loaded and name not in _missing:
         with _lock:
-            if _loaded is None and _missing is None:
+            if name not in _loaded and name not in _missing:
                 try:
-                    _loaded = _find()
+                    _loaded[name] = _find(name)
                 except Exception as error:  # whatever it is, there is a way without
-                    _missing = " ".join(str(error).split()) or type(error).__name__
-                    warnings.warn(
-                        f"gpuos: no native extension, calls cost more: {_missing}",
-                        RuntimeWarning,
-                        stacklevel=2,
-                    )
-    return _loaded
+                    _miss(name, " ".join(str(error).split()) or type(error).__name__)
+    return _loaded.get(name)
 
 
-def _find():
+def _miss(name, why):
+    if why not in _missing.values():
+        warnings.warn(
+            f"gpuos: no native extension, calls cost more: {why}", RuntimeWarning, stacklevel=4
+        )
+    _missing[name] = why
+
+
+def _find(module):
     if os.environ.get("GPUOS_NATIVE", "1") == "0":
         raise _Missing("GPUOS_NATIVE=0")
     if getattr(sys, "_is_gil_enabled", lambda: True)() is False:
         raise _Missing("this Python has no GIL")
     compiler = shutil.which(os.environ.get("CXX") or "g++") or shutil.which("c++")
-    name = f"{_NAME}-{_key()}.so"
+    name = f"{module}-{_key()}.so"
     for folder in _folders():
         path = folder / name
         if not path.exists():
@@ -70,15 +83,15 @@ def _find():
                 continue
             with _turn(folder):
                 if not path.exists():
-                    _build(compiler, folder, path)
+                    _build(compiler, module, folder, path)
         _require_private(path, stat.S_ISREG)
-        return _load(path)
+        return _load(module, path)
     if compiler is None:
         raise _Missing("found=no g++, expected=a C++ compiler; install one")
     with tempfile.TemporaryDirectory(prefix="gpuos-") as folder:
         path = pathlib.Path(folder) / name
-        _build(compiler, path.parent, path)
-        return _load(path)
+        _build(compiler, module, path.parent, path)
+        return _load(module, path)
 
 
 def _key():
@@ -141,21 +154,22 @@ def _options():
     )
 
 
-def _build(compiler, folder, path):
+def _build(compiler, module, folder, path):
     """Compiles into a file aside, which then takes its name: nobody sees half of one."""
     root = pathlib.Path(torch.__file__).resolve().parent
     python = sysconfig.get_paths()["include"]
     if not (pathlib.Path(python) / "Python.h").exists():
         raise _Missing(f"searched={python}/Python.h, expected=Python's headers; install them")
     print(
-        f"gpuos: compiling the native extension for PyTorch {torch.__version__}, once, some seconds",
+        f"gpuos: compiling the native extension for PyTorch {torch.__version__} ({module}), once,"
+        " some seconds",
         file=sys.stderr,
         flush=True,
     )
     handle, aside = tempfile.mkstemp(prefix=".building-", suffix=".so", dir=folder)
     os.close(handle)
     command = [compiler, *_options(), "-isystem", root / "include", "-isystem", python]
-    command += [_SOURCES / "module.cpp", "-o", aside]
+    command += [_SOURCES / _MODULES[module], "-o", aside]
     command += [f"-L{root / 'lib'}", "-Wl,--no-as-needed"]
     command += [f"-l{library}" for library in _LIBRARIES]
     try:
@@ -178,10 +192,10 @@ def _build(compiler, folder, path):
             os.unlink(aside)
 
 
-def _load(path):
-    loader = importlib.machinery.ExtensionFileLoader(_NAME, str(path))
+def _load(module, path):
+    loader = importlib.machinery.ExtensionFileLoader(module, str(path))
     loaded = importlib.util.module_from_spec(
-        importlib.util.spec_from_file_location(_NAME, str(path), loader=loader)
+        importlib.util.spec_from_file_location(module, str(path), loader=loader)
     )
     loader.exec_module(loaded)
     _teach(loaded)
@@ -201,6 +215,8 @@ def _teach(loaded):
         hooked,
         torch.Tensor,
         torch.nn.Parameter,
-        vars(torch.compiler),
-        "_is_compiling_flag",
     )
+    if hasattr(loaded, "watch"):
+        loaded.watch(vars(torch.compiler), "_is_compiling_flag")
+    if hasattr(loaded, "install"):
+        loaded.install()

@@ -75,6 +75,9 @@ class Graph:
             if recording is not None:
                 self._recordings.move_to_end(key)
         if recording is None:
+            # What recording allocates and compiles does not belong into a CUDA graph.
+            if plan.is_capturing():
+                return self._module(*args)
             return self._record(key, args)
         live = recording.live(args)
         return self._module(*args) if live is None else recording.replay(args, live)

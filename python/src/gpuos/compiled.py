@@ -6,7 +6,7 @@ import threading
 import torch
 from torch.utils._pytree import tree_flatten, tree_leaves
 
-from gpuos import fast
+from gpuos import fast, plan
 from gpuos.autograd import GradEntry
 from gpuos.entry import Entry
 from gpuos.errors import GpuosError
@@ -82,7 +82,7 @@ class Compiled:
             if inputs is not None:
                 return self._replay(entry, inputs, leaves, args, kwargs)
         # What recording allocates and compiles does not belong into a CUDA graph.
-        if record.attempts == 0 or torch.cuda.is_current_stream_capturing():
+        if record.attempts == 0 or plan.is_capturing():
             return self._fn(*args, **kwargs)
         with self._lock:
             return self._try(record, leaves, args, kwargs)

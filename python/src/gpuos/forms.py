@@ -6,7 +6,7 @@ Thread-safe: forms are immutable, and the table of them is only added to.
 """
 
 import torch
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from gpuos import plan
 from gpuos.errors import GpuosError
@@ -85,7 +85,7 @@ class Signature:
 
     def __init__(self, function, args, kwargs):
         self.tensors = []
-        key = [function]
+        key = [function, torch.get_default_dtype()]
         self._sequence(args, key)
         if kwargs:
             for name in sorted(kwargs):
@@ -131,11 +131,16 @@ class Form:
         self.reason = reason
         self.fresh = []
         self.device = None
+        # Part and place of a result that is one tensor.
+        self.only = None
         Form._count += 1
         self.number = Form._count
 
     def results(self, made, tensors):
         """What a call returns, of tensors made for it and of those it was given."""
+        if self.only is not None:
+            new, k = self.only
+            return (made if new else tensors)[k]
         values = [None if k is None else (made if new else tensors)[k] for new, k in self.parts]
         return tree_unflatten(values, self.spec)
 
@@ -173,6 +178,8 @@ class Form:
         self.given = [(t.dtype, tuple(t.size()), tuple(t.stride())) for t in tensors]
         flat, self.spec = tree_flatten(result)
         self.parts = [self._part(value, tensors) for value in flat]
+        if isinstance(result, torch.Tensor):
+            (self.only,) = self.parts
         storages = {_storage(tensor) for tensor in tensors}
         made = [_storage(value) for value, (new, k) in zip(flat, self.parts) if new and k is not None]
         if len(set(made)) != len(made) or storages.intersection(made):
@@ -288,3 +295,34 @@ def _require_unchecked(function, args, kwargs, tensors):
             raise Refused("indices, which PyTorch checks")
     if name in _CHECKS_VALUES or name in _DIVIDES and all(whole(tensor) for tensor in tensors):
         raise Refused("values that PyTorch checks")
+
+
+FORMS = Forms()
+
+
+def signature_of(kind, function, args, kwargs):
+    """The signature of a call; raises Refused where it has none."""
+    try:
+        signature = Signature(function, args, kwargs)
+    except RuntimeError:
+        raise Refused("a tensor without sizes or strides") from None
+    if kind.mutable and len(signature.tensors) > 1:
+        signature.key += _relations(signature.tensors)
+    return signature
+
+
+def has_tensors(args, kwargs):
+    """Whether a call is given any."""
+    return any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves((args, kwargs)))
+
+
+def _relations(tensors):
+    """How the memory of a call's tensors overlaps, as far as it matters where one is written."""
+    storages = [tensor.untyped_storage()._cdata for tensor in tensors]
+    if len(set(storages)) == len(storages):
+        return ()
+    first = {}
+    return tuple(
+        (first.setdefault(storage, k), tensor.storage_offset())
+        for k, (storage, tensor) in enumerate(zip(storages, tensors))
+    )

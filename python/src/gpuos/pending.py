@@ -89,6 +89,18 @@ class Pending:
         # Memory from outside, in order: begins, and ends beside them.
         self._begins, self._ends = [], []
 
+    @classmethod
+    def of(cls, calls, storages, stream):
+        """A list that was gathered elsewhere: calls with numbers, offsets and those made."""
+        pending = cls()
+        pending.calls, pending.stream = calls, stream
+        pending.device = calls[0][0].device
+        pending._storages = storages
+        for form, numbers, offsets, made in calls:
+            pending._made.update(made)
+            pending._structure += [form.number, *numbers, *offsets]
+        return pending
+
     def add(self, form, tensors):
         """Appends a call; returns the tensors made for it, and whether others can see its memory.
 
@@ -155,24 +167,30 @@ class Pending:
             "input" if k not in self._made else "output" if count(storage._cdata) > 1 else "temporary"
             for k, storage in enumerate(self._storages)
         ]
+        batch = self.run_as(roles, warmup)
+        return "a batch of this structure is new" if batch is None else batch.reason
+
+    def run_as(self, roles, warmup):
+        """Runs the calls with storages in these roles; returns the batch, None for a new one."""
         sizes = [storage.nbytes() for storage in self._storages]
         key = (self.device, tuple(self._structure), tuple(roles), tuple(sizes))
         batch = PROGRAMS.get(key)
         if batch is None:
-            if PROGRAMS.count(key) < warmup:
+            # What compiling allocates and loads does not belong into a CUDA graph.
+            if PROGRAMS.count(key) < warmup or plan.is_capturing():
                 self._run_in_pytorch()
-                return "a batch of this structure is new"
+                return None
             batch = self._compile(roles, sizes)
             PROGRAMS.put(key, batch)
         if batch.program is None:
             self._run_in_pytorch()
-            return batch.reason
+            return batch
         try:
             addresses = [self._storages[number].data_ptr() for number in batch.addressed]
             batch.program.replay(addresses, self.stream)
         except GpuosError as failure:
             raise type(failure)(f"{failure}; while running a batch of {self}") from failure
-        return None
+        return batch
 
     def _compile(self, roles, sizes):
         calls = [form.call(numbers, offsets, made) for form, numbers, offsets, made in self.calls]

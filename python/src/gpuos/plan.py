@@ -53,6 +53,11 @@ def current_stream(device):
     return torch._C._cuda_getCurrentRawStream(number)
 
 
+def is_capturing():
+    """Whether a CUDA graph is being made of the current stream; builds for the CPU make none."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
 def judge(calls, memory):
     """Gives each call without one the reason why it is not native, if there is any."""
     groups = {}

@@ -1,9 +1,10 @@
 """`gpuos.dispatch`: micro-operations are gathered while Python goes on, and run as programs.
 
-Below autograd a TorchDispatchMode sees every call. Native ones wait in a list; their results are
-real tensors at once, whose contents come when the list is run: at the end of the scope, when it is
-long or old, and before whatever could see the difference. A TorchFunctionMode watches for ways to a
-tensor's memory that no dispatch sees.
+Below autograd every call is seen: by the extension (`gpuos.intercept`), or without it by a
+TorchDispatchMode. Native calls wait in a list; their results are real tensors at once, whose contents
+come when the list is run: at the end of the scope, when it is long or old, and before whatever could
+see the difference. Ways to a tensor's memory that no dispatch sees are watched for by wrappers, or by
+a TorchFunctionMode.
 """
 
 import contextlib
@@ -15,17 +16,16 @@ import time
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from gpuos import _bridge, plan
-from gpuos.forms import Forms, Signature
+from gpuos import _bridge, _native, plan
+from gpuos.forms import FORMS, has_tensors, signature_of
+from gpuos.intercept import Interception
 from gpuos.pending import Pending, Shared
 from gpuos.trace import Refused
 
 # Of memory that results of waiting calls may take.
 _MOST_BYTES = 256 << 20
 
-_forms = Forms()
 _threads = threading.local()
 
 # Calls that hand out a tensor's memory, which is read or written later without a word.
@@ -47,11 +47,17 @@ _READS = {
     "__format__",
     "__reduce_ex__",
     "__repr__",
+    "_pack_padded_sequence",
+    "apply_",
     "as_tensor",
     "asarray",
     "ctc_loss",
     "gru",
     "lstm",
+    "map2_",
+    "map_",
+    "new",
+    "new_tensor",
     "numpy",
     "pack_padded_sequence",
     "rnn_relu",
@@ -96,26 +102,20 @@ class dispatch:
             self._collector = outer
             return self
         install_hooks()
-        collector = self._collector = Collector(*self._settings)
-        mode, watch = Gather(collector), Watch(collector)
-        mode.__enter__()
-        watch.__enter__()
+        collector = self._collector = _collector(*self._settings)
+        collector.enter()
         _threads.collector = collector
-        self._entered.append((mode, watch))
+        self._entered.append(collector)
         return self
 
     def __exit__(self, kind, error, trace):
         entered = self._entered.pop()
-        collector = self._collector
         try:
-            collector.flush()
+            self._collector.flush()
         finally:
             if entered is not None:
-                mode, watch = entered
                 _threads.collector = None
-                watch.__exit__(kind, error, trace)
-                mode.__exit__(kind, error, trace)
-                collector.close()
+                entered.leave()
 
     def flush(self):
         """Runs what waits. Callable by the thread of the scope, also where nothing waits."""
@@ -139,6 +139,14 @@ def flush_current():
         collector.flush()
 
 
+def _collector(size, age, warmup):
+    native = _native.interception()
+    if native is None:
+        return Collector(size, age, warmup)
+    hook_tensors()
+    return Interception(native, size, age, warmup, _MOST_BYTES)
+
+
 class Collector:
     """What the modes of one scope share. The lock is for autograd's threads, which work for ours."""
 
@@ -154,9 +162,21 @@ class Collector:
         self._counts = {"calls": 0, "batched": 0, "programs": 0, "batches in PyTorch": 0}
         self._reasons = {}
 
+    def enter(self):
+        """Sees the calls of this thread from now on."""
+        self._modes = Gather(self), Watch(self)
+        for mode in self._modes:
+            mode.__enter__()
+
+    def leave(self):
+        """Undoes `enter`; nothing waits any more."""
+        for mode in reversed(self._modes):
+            mode.__exit__(None, None, None)
+        self._handed_out.clear()
+
     def call(self, function, args, kwargs, again):
         """Takes one call; `again` is the mode, for calls that consist of others."""
-        kind = _forms.kind(function)
+        kind = FORMS.kind(function)
         if kind.quiet or self.passes():
             return function(*args, **kwargs)
         if kind.decomposes:
@@ -176,11 +196,11 @@ class Collector:
             reason = "a forked process"
         if reason is None:
             try:
-                signature = _signature(kind, function, args, kwargs)
+                signature = signature_of(kind, function, args, kwargs)
             except Refused as refused:
                 reason = str(refused)
         if reason is None:
-            form = _forms.get(signature.key)
+            form = FORMS.get(signature.key)
             if form is None:
                 return self._learn(signature, function, args, kwargs)
             reason = form.reason
@@ -189,7 +209,7 @@ class Collector:
                 return self._wait(form, signature.tensors)
             except Shared:
                 reason = "storages share memory"
-        if not kind.aten or _has_tensors(args, kwargs):
+        if not kind.aten or has_tensors(args, kwargs):
             self.flush()
         self._note(function, reason)
         return function(*args, **kwargs)
@@ -197,14 +217,14 @@ class Collector:
     def _learn(self, signature, function, args, kwargs):
         if signature.tensors:
             self.flush()
-        form, result = _forms.learn(signature, function, args, kwargs)
+        form, result = FORMS.learn(signature, function, args, kwargs)
         if form.reason is not None:
             self._note(function, form.reason)
         return result
 
     def _wait(self, form, tensors):
         pending = self._pending
-        stream = plan.current_stream(form.device)
+        stream = 0 if form.device.type == "cpu" else plan.current_stream(form.device)
         if pending.calls and (
             pending.device != form.device
             or pending.stream != stream
@@ -266,9 +286,6 @@ class Collector:
                 continue  # it has none
             self._handed_out[storage._cdata] = storage
 
-    def close(self):
-        self._handed_out.clear()
-
     def _note(self, function, reason):
         key = str(function)
         if key not in self._reasons and len(self._reasons) < 1000:
@@ -280,32 +297,6 @@ class Collector:
             [f"gpuos.dispatch: {counts}"]
             + [f"  PyTorch: {name}: {reason}" for name, reason in sorted(self._reasons.items())]
         )
-
-
-def _signature(kind, function, args, kwargs):
-    try:
-        signature = Signature(function, args, kwargs)
-    except RuntimeError:
-        raise Refused("a tensor without sizes or strides") from None
-    if kind.mutable and len(signature.tensors) > 1:
-        signature.key += _relations(signature.tensors)
-    return signature
-
-
-def _has_tensors(args, kwargs):
-    return any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves((args, kwargs)))
-
-
-def _relations(tensors):
-    """How the memory of a call's tensors overlaps, as far as it matters where one is written."""
-    storages = [tensor.untyped_storage()._cdata for tensor in tensors]
-    if len(set(storages)) == len(storages):
-        return ()
-    first = {}
-    return tuple(
-        (first.setdefault(storage, k), tensor.storage_offset())
-        for k, (storage, tensor) in enumerate(zip(storages, tensors))
-    )
 
 
 class Gather(TorchDispatchMode):
@@ -347,6 +338,7 @@ class Watch(TorchFunctionMode):
 
 _hooks_lock = threading.Lock()
 _hooked = False
+_tensors_hooked = False
 
 
 def install_hooks():
@@ -366,6 +358,29 @@ def install_hooks():
         os.register_at_fork(before=flush_current)
         if torch.cuda.is_available():
             _hook_streams()
+
+
+def hook_tensors():
+    """Wraps what a mode would watch for, where there is none, once."""
+    global _tensors_hooked
+    with _hooks_lock:
+        if _tensors_hooked:
+            return
+        _tensors_hooked = True
+        for names, wrap in ((_HANDS_OUT, _handing_out), (_READS, _passing)):
+            for name in names:
+                _replace(torch.Tensor, name, wrap)
+                if not name.startswith("__"):
+                    _replace(torch, name, wrap)
+                    _replace(torch._VF, name, wrap)
+
+
+def _replace(owner, name, wrap):
+    function = getattr(owner, name, None)
+    if isinstance(function, property):
+        setattr(owner, name, property(wrap(function.fget)))
+    elif callable(function):
+        setattr(owner, name, wrap(function))
 
 
 def _handing_out(function):

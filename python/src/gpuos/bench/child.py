@@ -33,34 +33,27 @@ def main():
         tell(at="row", row=name)
         context = tables.Context(
             request["settings"],
-            {k: v["cell"] for k, v in request["excluded"].items() if name in v["rows"]},
+            {column: rows[name] for column, rows in request["excluded"].items() if name in rows},
             lambda column, phase: tell(at="column", column=column, phase=phase),
         )
-        if context.late():
-            row = {"name": name, "what": "", "cells": {table.base: document.missing("pending", context.lateness)}}
-        else:
-            try:
-                row = run(context)
-            except Exception as error:
-                # What all columns share has failed: their operands or their reference.
-                row = {"name": name, "what": "", "cells": {table.base: document.failure(error)}}
-        tell(at="done", row=json.loads(document.encode(row)))
-        if _is_broken(torch, request["settings"]):
-            # Nothing can be measured in this process any more.
-            tell(at="broken")
-            os._exit(1)
+        tell(at="done", row=json.loads(document.encode(_row(table, name, run, context, tell))))
     tell(at="end")
 
 
-def _is_broken(torch, settings):
-    if not settings["device"].startswith("cuda"):
-        return False
+def _row(table, name, run, context, tell):
+    from gpuos.bench import document, measure
+
+    if context.late():
+        cell = document.missing("pending", context.lateness)
+        return {"name": name, "what": "", "cells": {table.base: cell}}
     try:
-        torch.cuda.synchronize()
-        torch.ones(1, device=settings["device"]).item()
-    except Exception:
-        return True
-    return False
+        return run(context)
+    except measure.Broken as broken:
+        tell(at="broken", column=broken.column, cell=broken.cell)
+        os._exit(1)
+    except Exception as error:
+        # What all columns share has failed: their operands or their reference.
+        return {"name": name, "what": "", "cells": {table.base: document.failure(error)}}
 
 
 if __name__ == "__main__":

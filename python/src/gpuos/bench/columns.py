@@ -78,13 +78,13 @@ def capture(run):
     torch.cuda.current_stream().wait_stream(aside)
     torch.cuda.synchronize()
     captured = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(captured):
+    # Threads of GPUOS call the driver meanwhile; their calls are none of this capture's.
+    with torch.cuda.graph(captured, capture_error_mode="thread_local"):
         run()
     return captured
 
 
 def compiled(work):
-    torch._dynamo.reset()
     into = torch.compile(work.step.into, dynamic=False)
     operands = work.inputs
     return lambda: each(work.step, into, work.each, operands, work.start)
@@ -92,7 +92,6 @@ def compiled(work):
 
 def reduce_overhead(work):
     require_gpu(work.device, "without a GPU it is torch.compile")
-    torch._dynamo.reset()
     value = torch.compile(work.step.value, mode="reduce-overhead", dynamic=False)
     operands = work.inputs
 
@@ -103,7 +102,6 @@ def reduce_overhead(work):
 
 
 def compiled_whole(work):
-    torch._dynamo.reset()
     units = min(work.units, MOST_COMPILED)
     step = work.step
 
@@ -137,13 +135,19 @@ def fused(work):
 def dispatch(work):
     if not hasattr(gpuos, "dispatch"):
         raise Absent("not in this version")
-    run = eager(work)
+    run, scope = eager(work), gpuos.dispatch()
 
     def start():
-        with gpuos.dispatch():
+        with scope:
             run()
 
+    start.note = lambda: batched(scope)
     return start
+
+
+def batched(scope):
+    """What a scope says of its last calls; where nothing was batched it was eager under another name."""
+    return scope.explain().split("\n")[0].split(": ", 1)[-1]
 
 
 def gpuos_call(work):

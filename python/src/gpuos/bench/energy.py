@@ -57,7 +57,7 @@ def _measure(context, name):
                     subjects[column.name].check(1)
                 except Exception as error:
                     subjects.pop(column.name, None)
-                    cells[column.name] = measure.cell_of(error)
+                    cells[column.name] = measure.cell_of(error, column.name, context.device)
         _parts(context, gpu, subjects, cells, seconds / _PARTS)
     cells = {column: cells[column] for column in _COLUMNS}
     return measure.row(units=work.units, cells=cells, device=context.device, idle_w=idle, **row)
@@ -83,7 +83,7 @@ def _parts(context, gpu, subjects, cells, seconds):
                 samples[name][0].append(joules * 1e6 / runs / subject.units)
                 samples[name][1].append(watts)
             except Exception as error:
-                cells[name] = measure.cell_of(error)
+                cells[name] = measure.cell_of(error, name, context.device)
     for name, (microjoules, watts) in samples.items():
         if name not in cells:
             cells[name] = document.measured(microjoules, watts=document.percentile(watts, 50))

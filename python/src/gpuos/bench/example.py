@@ -16,7 +16,7 @@ import torch
 
 import gpuos
 from gpuos.bench import document, measure, text
-from gpuos.bench.columns import Absent, Column, capture, require_gpu
+from gpuos.bench.columns import Absent, Column, batched, require_gpu
 
 # Steps that are compared, the first half of them eager where a graph is captured.
 _CHECKED = 8
@@ -90,7 +90,7 @@ class Graph:
             torch.cuda.synchronize()
             self.given = [one.clone() for one in inputs]
             self.captured = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.captured):
+            with torch.cuda.graph(self.captured, capture_error_mode="thread_local"):
                 self.results = self.step(*self.given)
         for mine, one in zip(self.given, inputs):
             if mine is not one:
@@ -109,13 +109,11 @@ def _graph(model):
 
 
 def _compile(model):
-    torch._dynamo.reset()
     return torch.compile(model.step, dynamic=False)
 
 
 def _reduce_overhead(model):
     require_gpu(model.device, "without a GPU it is torch.compile")
-    torch._dynamo.reset()
     compiled = torch.compile(model.step, mode="reduce-overhead", dynamic=False)
 
     def step(*inputs):
@@ -133,10 +131,13 @@ def _dispatch(model):
     if not hasattr(gpuos, "dispatch"):
         raise Absent("not in this version")
 
+    scope = gpuos.dispatch()
+
     def step(*inputs):
-        with gpuos.dispatch():
+        with scope:
             return model.step(*inputs)
 
+    step.note = lambda: batched(scope)
     return step
 
 
@@ -231,6 +232,7 @@ def measure_row(kind, context):
     """A row of the document for an example."""
     kind = _pooled(kind)
     _pool.clear()
+    measure.forget_compiled()
     with torch.set_grad_enabled(kind.training):
         exact = kind(torch.device("cpu"), torch.float64)
         exact.device = torch.device("cpu")
@@ -266,10 +268,12 @@ def _cells(kind, context, wanted):
                 subject.note = _recorded(subject)
             subjects.append(subject)
         except Exception as error:
-            cells[column.name] = measure.cell_of(error)
+            cells[column.name] = measure.cell_of(error, column.name, context.device)
     _rounds(subjects, cells, context)
     for subject in subjects:
         if subject.name not in cells:
+            if hasattr(subject.step, "note"):
+                subject.note = subject.step.note()
             cells[subject.name] = document.measured(
                 subject.samples, worst_error=subject.worst, setup_s=subject.setup, note=subject.note
             )
@@ -299,7 +303,7 @@ def _rounds(subjects, cells, context):
             while time.perf_counter() < end:
                 subject.sample(0, drives)
         except Exception as error:
-            cells[subject.name] = measure.cell_of(error)
+            cells[subject.name] = measure.cell_of(error, subject.name, context.device)
     for number in range(context.rounds):
         turn = number % max(len(subjects), 1)
         for subject in subjects[turn:] + subjects[:turn]:
@@ -309,7 +313,7 @@ def _rounds(subjects, cells, context):
             try:
                 subject.samples.append(subject.sample(number * drives, drives))
             except Exception as error:
-                cells[subject.name] = measure.cell_of(error)
+                cells[subject.name] = measure.cell_of(error, subject.name, context.device)
 
 
 def main(kind):

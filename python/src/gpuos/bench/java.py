@@ -20,7 +20,7 @@ def measure(settings, names, progress):
         return {"reason": "no table with a Java column was asked for", "tables": []}
     command = machine.launcher()
     if command is None:
-        return {"reason": "no launcher: searched=./gpuos of the checkout, gpuos on the path", "tables": []}
+        return {"reason": "no launcher: searched=GPUOS_COMMAND, ./gpuos of the checkout, gpuos on the path", "tables": []}
     progress("Java columns, by " + command[0])
     with tempfile.TemporaryDirectory() as directory:
         file = pathlib.Path(directory) / "java.json"

@@ -48,7 +48,7 @@ def _gpu(torch, device):
         f" {properties.total_memory >> 20} MiB",
         "cuda": torch.version.cuda,
         "driver": _driver(),
-        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
     }
     found["gpu_state"] = gpu_state(device)
     return found
@@ -107,7 +107,12 @@ def _field(path, name):
 
 
 def launcher():
-    """The command of this installation as a list, or None: ./gpuos of the checkout, gpuos on the path."""
+    """The command of this installation as a list, or None.
+
+    The one that GPUOS_COMMAND names, ./gpuos of the checkout, or gpuos on the path.
+    """
+    if os.environ.get("GPUOS_COMMAND"):
+        return [os.environ["GPUOS_COMMAND"]]
     root = checkout()
     if root is not None:
         return [str(root / "gpuos")]

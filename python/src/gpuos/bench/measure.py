@@ -14,8 +14,26 @@ from gpuos.bench.columns import Absent
 from gpuos.bench.work import SETS, TOLERANCE
 
 
+# The rounds of a row take about so long at most, but there are as many as this.
+_ROW_S, _FEWEST = 120, 3
+
+
 class Wrong(Exception):
     """A result was off."""
+
+
+class Broken(Exception):
+    """The process cannot use its GPU any more; `column` did that, and `cell` is what it gets."""
+
+    def __init__(self, column, cell):
+        super().__init__(cell["reason"])
+        self.column = column
+        self.cell = cell
+
+
+def forget_compiled():
+    """Before a row: what torch.compile has made for others counts against its limit of versions."""
+    torch._dynamo.reset()
 
 
 def settle(device):
@@ -76,8 +94,10 @@ class Subject:
         end = time.perf_counter() + seconds
         runs = 0
         while runs < 2 or (time.perf_counter() < end and runs < 1000):
+            begin = time.perf_counter()
             self.start()
             finish(self.work.device)
+            self.run_s = time.perf_counter() - begin
             runs += 1
 
     def sample(self, number, checks):
@@ -107,6 +127,7 @@ def measure(columns, work, plan, say):
         say: told what happens next, column and phase, before anything that may not come back
     """
     cells, subjects = {}, []
+    forget_compiled()
     with torch.no_grad():
         for column in columns:
             if plan.late():
@@ -121,7 +142,7 @@ def measure(columns, work, plan, say):
                 subject.warm_up(plan.warm_up_s)
                 subjects.append(subject)
             except Exception as error:
-                cells[column.name] = cell_of(error)
+                cells[column.name] = cell_of(error, column.name, work.device)
         _rounds(subjects, cells, plan, say)
     for subject in subjects:
         if subject.name not in cells:
@@ -130,25 +151,42 @@ def measure(columns, work, plan, say):
                 units=subject.units,
                 worst_error=subject.worst,
                 setup_s=subject.setup,
+                note=subject.run.note() if hasattr(subject.run, "note") else None,
             )
     return {column.name: cells[column.name] for column in columns}
 
 
-def cell_of(error):
-    """What an exception means for a cell."""
+def cell_of(error, column, device):
+    """What an exception means for a cell; Broken, if it means that no other can be measured here."""
     if isinstance(error, Absent):
         return document.missing("absent", error)
-    if isinstance(error, Wrong):
-        return document.missing("wrong", error)
-    return document.failure(error)
+    cell = document.missing("wrong", error) if isinstance(error, Wrong) else document.failure(error)
+    if is_broken(device):
+        raise Broken(column, cell) from error
+    return cell
+
+
+def is_broken(device):
+    """Whether an error has ended what this process can do on a GPU."""
+    if device.type != "cuda":
+        return False
+    try:
+        torch.cuda.synchronize(device)
+        torch.ones(1, device=device).item()
+    except Exception:
+        return True
+    return False
 
 
 def _rounds(subjects, cells, plan, say):
-    chosen = {0, plan.rounds - 1, plan.random.randrange(plan.rounds)}
+    # A sample is two runs. Rows of slow columns get fewer rounds.
+    seconds = 2 * sum(subject.run_s for subject in subjects)
+    rounds = min(plan.rounds, max(_FEWEST, int(_ROW_S / max(seconds, 1e-9))))
+    chosen = {0, rounds - 1, plan.random.randrange(rounds)}
     gc.collect()
     gc.disable()
     try:
-        for number in range(plan.rounds):
+        for number in range(rounds):
             # Each begins once after every other, so that no one always follows the same.
             turn = number % max(len(subjects), 1)
             for subject in subjects[turn:] + subjects[:turn]:
@@ -158,7 +196,7 @@ def _rounds(subjects, cells, plan, say):
                 try:
                     subject.samples.append(subject.sample(number % SETS, number in chosen))
                 except Exception as error:
-                    cells[subject.name] = cell_of(error)
+                    cells[subject.name] = cell_of(error, subject.name, subject.work.device)
     finally:
         gc.enable()
 

@@ -202,10 +202,10 @@ def _cell(one, name, base):
     if ratio and name != base:
         spread = f" ({text.number(ratio['p25'])} to {text.number(ratio['p75'])})" if ratio["p25"] else ""
         times = f'<span class="x" title="quartiles{_e(spread)}">{text.number(ratio["median"])}x</span>'
-    note = f'<span class="x">{_e(one["note"])}</span>' if one.get("note") else ""
     units = f", {one['units']} units" if one.get("units") else ""
+    units += f", {_e(one['note'])}" if one.get("note") else ""
     kind = ' class="g"' if name in _GPUOS else ""
-    return f'<td{kind}><span class=q title="quartiles {quartiles}{units}">{text.number(one["median"])}</span>{times}{note}</td>'
+    return f'<td{kind}><span class=q title="quartiles {quartiles}{units}">{text.number(one["median"])}</span>{times}</td>'
 
 
 def _bars(table, columns, base):

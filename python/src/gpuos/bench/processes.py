@@ -180,6 +180,8 @@ class Mps:
 
 
 def _measure(context, count):
+    import torch
+
     from gpuos.bench import measure
 
     cells, groups, mps = {}, {}, None
@@ -206,7 +208,7 @@ def _measure(context, count):
                 groups[name] = Group(column, count, settings, environment)
                 groups[name].wait_ready(patience * 0.9)
             except Exception as error:
-                cells[name] = measure.cell_of(error)
+                cells[name] = measure.cell_of(error, name, torch.device("cpu"))
                 if name in groups:
                     groups.pop(name).close()
         _rounds(context, groups, cells)
@@ -229,6 +231,8 @@ def _measure(context, count):
 
 
 def _rounds(context, groups, cells):
+    import torch
+
     from gpuos.bench import measure
 
     samples = {name: [] for name in groups}
@@ -250,7 +254,7 @@ def _rounds(context, groups, cells):
                 if number == rounds:
                     group.check(context.settings["patience_s"] * 0.9)
             except Exception as error:
-                cells[name] = measure.cell_of(error)
+                cells[name] = measure.cell_of(error, name, torch.device("cpu"))
     for name in groups:
         if name not in cells:
             cells[name] = document.measured(samples[name])
@@ -290,7 +294,9 @@ def _member():
                     measure.finish(device)
                 answer("done")
     except Exception as error:
-        answer("no: " + json.dumps(measure.cell_of(error)))
+        # Whether the GPU is lost to this process is nobody else's concern.
+        cell = measure.cell_of(error, request["column"], torch.device("cpu"))
+        answer("no: " + json.dumps(cell))
 
 
 def end_group(process):

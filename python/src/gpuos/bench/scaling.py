@@ -7,26 +7,31 @@ from gpuos.bench.work import Add
 
 _COLUMNS = ["eager", "graph", "gpuos-dispatch", "gpuos-call", "gpuos-program"]
 _SIZE = 256
-# Seconds that a column may take to build; what would take longer by its last figure is not begun.
-_PATIENCE_SHARE = 0.5
-_setup = {}
+# What would take longer by its figures in the row before is not begun: building by a share of the patience, a
+# run by seconds.
+_PATIENCE_SHARE, _RUN_S = 0.5, 10
+_last = {}
 
 
 def _measure(context, name, what, x, step, units):
-    """A row, without the columns that would not be built in time."""
-    over, limit = {}, context.settings["patience_s"] * _PATIENCE_SHARE
-    for column, (seconds, of) in _setup.items():
-        if seconds * units / of > limit and units > of:
+    """A row, without the columns that would not be built, or not run, in time."""
+    over = {}
+    for column, (setup, run, of) in _last.items():
+        limit = context.settings["patience_s"] * _PATIENCE_SHARE
+        kind, seconds, limit = max(
+            (("building", setup * units / of, limit), ("a run", run * units / of, _RUN_S)),
+            key=lambda one: one[1] / one[2],
+        )
+        if seconds > limit and units > of:
             over[column] = document.missing(
                 "failed",
-                f"recording would take about {seconds * units / of:.0f} s, by {seconds:.1f} s for {of};"
-                f" the limit is {limit:.0f} s",
+                f"{kind} would take about {seconds:.0f} s, by its figure for {of:,}; the limit is {limit:.0f} s",
             )
     names = [one for one in _COLUMNS if one not in over]
     cells, units = context.timed(step, names, units)
     for column, cell in cells.items():
-        if column in ("gpuos-program", "graph") and cell["status"] == "measured":
-            _setup[column] = cell["setup_s"], units
+        if cell["status"] == "measured":
+            _last[column] = cell["setup_s"], cell["median"] * units / 1e6, units
     cells.update(over)
     cells = {one: cells[one] for one in _COLUMNS if one in cells}
     return measure.row(name, what, units, cells, context.device, x=x)

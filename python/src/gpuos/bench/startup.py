@@ -179,7 +179,7 @@ def _measure(column, device):
                 steady.append((time.perf_counter() - begin) * 1e6 / _STEADY)
         found = {"first_ms": taken[:1], "new_ms": taken[1:], "steady_us": steady}
     except Exception as error:
-        found = measure.cell_of(error)
+        found = measure.cell_of(error, column, torch.device("cpu"))
     print(json.dumps(found))
 
 

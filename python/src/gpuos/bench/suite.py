@@ -131,6 +131,9 @@ class Suite:
                     return verdict
                 if event["at"] == "end":
                     return None
+                if event["at"] == "broken":
+                    excluded.setdefault(event["column"], {})[at["row"]] = event["cell"]
+                    return event["cell"]["reason"]
                 if event["at"] == "row":
                     at = {"row": event["row"], "column": None, "phase": ""}
                     self.progress(f"{table.name} ({place}): {event['row']}")
@@ -153,11 +156,8 @@ def _blame(at, excluded, verdict, base):
     """The column that was at it is not tried again in that row."""
     if at["row"] is None:
         return
-    column = at["column"] or base
-    cell = document.missing("failed", f"{verdict}, while {at['phase'] or 'making operands'}")
-    one = excluded.setdefault(column, {"rows": [], "cell": cell})
-    one["rows"].append(at["row"])
-    one["cell"] = cell
+    reason = f"{verdict}, while {at['phase'] or 'making operands'}"
+    excluded.setdefault(at["column"] or base, {})[at["row"]] = document.missing("failed", reason)
 
 
 class _Child:

@@ -56,12 +56,12 @@ class Form {
         (!aligned || address_of(storage) % kAlignment == residue_);
   }
 
- private:
   // Device, layout, conjugation, negation; not what depends on inference mode.
   static uint64_t keys(const c10::TensorImpl* tensor) {
     return (tensor->key_set() - c10::autograd_dispatch_keyset_with_ADInplaceOrView).raw_repr();
   }
 
+ private:
   bool same(c10::IntArrayRef found, size_t from) const {
     for (size_t k = 0; k < dimensions_; k++) {
       if (found[k] != extents_[from + k]) {

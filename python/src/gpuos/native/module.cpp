@@ -8,6 +8,7 @@
 
 #include "plan.h"
 #include "plan_read.h"
+#include "teach.h"
 
 namespace gpuos {
 namespace {
@@ -176,26 +177,19 @@ PyType_Spec plans_type = {
     slots,
 };
 
-// learn(halves, hooks, Tensor, Parameter, namespace, flag): where the parts of tensors lie.
-PyObject* learn(PyObject*, PyObject* arguments) {
-  PyObject *halves, *hooks, *tensor, *parameter;
-  if (!PyArg_ParseTuple(arguments, "OOOOOO", &halves, &hooks, &tensor, &parameter, &compiler,
-                        &compiling)) {
+// watch(namespace, name): where the flag is found.
+PyObject* watch(PyObject*, PyObject* arguments) {
+  if (!PyArg_ParseTuple(arguments, "OO", &compiler, &compiling)) {
     return nullptr;
   }
   Py_INCREF(compiler);
   Py_INCREF(compiling);
-  try {
-    TensorLayout::learn(halves, hooks, reinterpret_cast<PyTypeObject*>(tensor),
-                        reinterpret_cast<PyTypeObject*>(parameter));
-    Py_RETURN_NONE;
-  } catch (const PythonError&) {
-    return nullptr;
-  }
+  Py_RETURN_NONE;
 }
 
 PyMethodDef functions[] = {
-    {"learn", learn, METH_VARARGS, "learn(halves, hooks, Tensor, Parameter, namespace, flag)"},
+    {"watch", watch, METH_VARARGS, "watch(namespace, name): a flag that forbids replays"},
+    {"learn", learn, METH_VARARGS, "learn(halves, hooks, Tensor, Parameter)"},
     {},
 };
 

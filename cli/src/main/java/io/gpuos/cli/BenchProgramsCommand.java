@@ -60,7 +60,7 @@ final class BenchProgramsCommand implements Callable<Integer> {
           Units.small(one.p75Us()),
           "us",
           Units.small(one.goalUs()),
-          "-",
+          one.graph().map(BenchProgramsCommand::graph).orElse("-"),
           one.what());
     }
     table.print(out);
@@ -70,5 +70,16 @@ final class BenchProgramsCommand implements Callable<Integer> {
         .distinct()
         .forEach(timed -> out.println("timed: " + timed));
     out.println("CUDA graphs: " + report.graphs());
+    report
+        .workloads()
+        .forEach(
+            one ->
+                one.graph()
+                    .filter(graph -> graph.failure() != null)
+                    .ifPresent(graph -> out.println(one.name() + ": " + graph.failure())));
+  }
+
+  private static String graph(ProgramsReport.Graph graph) {
+    return graph.failure() == null ? Units.small(graph.medianUs()) : "failed";
   }
 }

@@ -202,14 +202,19 @@ final class Copies {
         .ifPresent(
             result -> {
               AtenTensor inner = result;
+              AtenTensor source = self;
               for (int k = 0; k + 1 < border.length; k += 2) {
                 int axis = self.rank() - 1 - k / 2;
-                if (axis < 0 || border[k] < 0 || border[k + 1] < 0) {
-                  throw new Refused("a border that cuts off");
+                if (axis < 0) {
+                  throw new Refused("a border of " + border.length + " widths");
                 }
-                inner = inner.narrow(axis, border[k], self.shape()[axis]);
+                long before = border[k];
+                long cut = Math.max(0, -before);
+                long size = self.shape()[axis] - cut - Math.max(0, -border[k + 1]);
+                source = source.narrow(axis, cut, size);
+                inner = inner.narrow(axis, Math.max(0, before), size);
               }
-              writeInto(call, result, inner, self, value);
+              writeInto(call, result, inner, source, value);
             });
   }
 

@@ -20,12 +20,15 @@ final class Indexing {
     table.plain("embedding", "embedding(indices, weight)", Indexing::embedding);
     table.plain("gather", "gather(self, index, dim)", Indexing::gather);
     table.plain("index_select", "index_select(self, index, dim)", Indexing::indexSelect);
-    table.single("arange", "0, 1, ... below end", Indexing::range);
+    table.plain("arange", "0, 1, ... below end", Indexing::range);
     table.single("arange.start", "start, start + 1, ... below end", Indexing::range);
     table.plain(
         "arange.start_step", "start_out", "start, start + step, ... before end", Indexing::range);
-    table.plain("linspace", "steps numbers from start to end", call -> spaced(call, false));
-    table.plain("logspace", "base to the power of linspace", call -> spaced(call, true));
+    for (String kind : List.of("", ".Tensor_Tensor", ".Tensor_Scalar", ".Scalar_Tensor")) {
+      table.plain(
+          "linspace" + kind, "steps numbers from start to end", call -> spaced(call, false));
+      table.plain("logspace" + kind, "base to the power of linspace", call -> spaced(call, true));
+    }
     table.plain("eye", "1 on the diagonal, 0 elsewhere", Indexing::eye);
     table.plain("eye.m", "1 on the diagonal, 0 elsewhere", Indexing::eye);
     table.pointwise("tril", "self on and below a diagonal, 0 above", call -> triangle(call, true));
@@ -48,10 +51,12 @@ final class Indexing {
 
   /** An index as one of the types that places have. */
   static Expr places(Lowering call, AtenTensor index) {
-    if (index.dtype() != DType.I64 && index.dtype() != DType.I32) {
-      throw new Refused("an index of type " + index.dtype());
+    DType type = index.dtype();
+    if (type.isFloating() || type == DType.BOOL) {
+      throw new Refused("an index of type " + type);
     }
-    return call.read(index);
+    boolean known = type == DType.I64 || type == DType.I32;
+    return known ? call.read(index) : call.read(index).to(DType.I64);
   }
 
   /** A tensor with elements written where an index says along an axis. */
@@ -98,10 +103,10 @@ final class Indexing {
 
   /** From start in equal steps; the second half counted from the end, as PyTorch does. */
   private static void spaced(Lowering call, boolean powers) {
-    double start = call.real("start");
-    double end = call.real("end");
+    Expr start = call.operand("start").value().to(DType.F64);
+    Expr end = call.operand("end").value().to(DType.F64);
     double base = powers ? call.real("base", 10) : 0;
-    call.ignore("steps");
+    call.ignore("steps", "dtype");
     call.leave(0);
     call.result(0)
         .ifPresent(
@@ -110,13 +115,12 @@ final class Indexing {
               if (result.rank() != 1 || powers && !result.dtype().isFloating()) {
                 throw new Refused("a result of type " + result.dtype());
               }
-              double step = count < 2 ? 0 : (end - start) / (count - 1);
+              Expr step = end.sub(start).mul(Expr.of(count < 2 ? 0 : 1.0 / (count - 1)));
               Expr place = call.read(AtenTensor.count(count));
-              Expr near = Expr.of(start).add(place.to(DType.F64).mul(Expr.of(step)));
+              Expr near = start.add(place.to(DType.F64).mul(step));
               Expr left = Expr.of(count - 1).sub(place).to(DType.F64);
-              Expr far = Expr.of(end).sub(left.mul(Expr.of(step)));
-              Expr value =
-                  count < 2 ? near : Exprs.where(Exprs.less(place, Expr.of(count / 2)), near, far);
+              Expr far = end.sub(left.mul(step));
+              Expr value = Exprs.where(Exprs.less(place, Expr.of((count + 1) / 2)), near, far);
               Expr all = powers ? Expr.of(base).to(DType.F64).pow(value) : value;
               call.write(result, all.to(result.dtype()));
             });

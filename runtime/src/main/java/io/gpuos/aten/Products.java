@@ -42,6 +42,7 @@ final class Products {
     if (type == DType.BOOL) {
       throw new Refused("sums of type bool");
     }
+    requireWholeFactors(call, type);
     Expr product = a.in(type).mul(b.in(type));
     Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
     if (call.has("beta") && call.real("beta") == 0) {
@@ -61,6 +62,7 @@ final class Products {
     if (self.dtype() != type) {
       throw new Refused("self is of another type than the factors");
     }
+    requireWholeFactors(call, type);
     Expr left = call.read(call.tensor("batch1"), computed);
     Expr right = call.read(call.tensor("batch2"), computed);
     Expr product = Exprs.fold(Reducer.SUM, left.matmul(right), List.of(0), false);
@@ -71,6 +73,15 @@ final class Products {
     }
     Expr addend = call.read(self, computed);
     call.write(0, call.factor("beta").map(addend::mul).orElse(addend).add(scaled).to(type));
+  }
+
+  /** PyTorch cuts fractions off the factors of integers, where it does not refuse them. */
+  private static void requireWholeFactors(Lowering call, DType type) {
+    for (String factor : List.of("alpha", "beta")) {
+      if (!type.isFloating() && call.has(factor) && call.number(factor).dtype().isFloating()) {
+        throw new Refused(factor + " of integers is a floating number");
+      }
+    }
   }
 
   private static void product(Lowering call, String left, String right, int rank, int other) {
@@ -108,6 +119,7 @@ final class Products {
     }
     DType type = a.dtype();
     DType computed = Operand.computeType(type);
+    requireWholeFactors(call, type);
     Expr product = call.read(a).matmul(call.read(call.tensor(right))).to(computed);
     Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
     if (call.has("beta") && call.real("beta") == 0) {

@@ -16,6 +16,13 @@ final class Rows {
     table.family("Softmax and normalisations");
     table.plain("_softmax", "softmax along dim", call -> softmax(call, false));
     table.plain("_log_softmax", "log of softmax along dim", call -> softmax(call, true));
+    table.add("softmax.int", null, "int_out", "softmax along dim", call -> softmax(call, false));
+    table.add(
+        "log_softmax.int",
+        null,
+        "int_out",
+        "log of softmax along dim",
+        call -> softmax(call, true));
     table.single("_safe_softmax", "softmax along dim; 0 where all is -inf", Rows::safeSoftmax);
     table.plain(
         "_softmax_backward_data",
@@ -47,7 +54,8 @@ final class Rows {
 
   private static void softmax(Lowering call, boolean log) {
     AtenTensor self = call.tensor("self");
-    DType type = call.flag("half_to_float") ? DType.F32 : self.dtype();
+    DType natural = call.flag("half_to_float") ? DType.F32 : self.dtype();
+    DType type = call.type("dtype").orElse(natural);
     if (!type.isFloating()) {
       throw new Refused("softmax of integers without a dtype has no value");
     }

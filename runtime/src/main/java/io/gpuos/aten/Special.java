@@ -224,8 +224,9 @@ final class Special {
           Expr step = greater(x.as(type), Expr.of(0L)).to(type);
           call.write(0, where(equal(x.as(type), Expr.of(0L)), values.as(type), step).to(type));
         });
-    table.pointwise(
+    table.add(
         "ldexp.Tensor",
+        "ldexp_",
         "out",
         "self * 2^other",
         call -> {

@@ -67,6 +67,18 @@ public final class CudaStream implements AutoCloseable {
     }
   }
 
+  /**
+   * Records what {@code body} puts on this stream into a graph instead of running it. Other threads
+   * go on calling the driver meanwhile; this one puts nothing on other streams, and neither
+   * allocates nor waits.
+   *
+   * @throws io.gpuos.error.DeviceException if the driver refuses something of it; the stream is as
+   *     before then, as it is when {@code body} throws
+   */
+  public CudaGraph capture(Runnable body) {
+    return CudaGraph.capture(context, this, body);
+  }
+
   /** Blocks until all work put on the stream so far is done. */
   public void synchronize() {
     context.call(DriverFunction.STREAM_SYNCHRONIZE, handle);

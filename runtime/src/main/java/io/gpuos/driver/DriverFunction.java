@@ -71,6 +71,14 @@ enum DriverFunction {
   STREAM_WRITE_VALUE_32("cuStreamWriteValue32_v2", 11070, T.HANDLE, T.HANDLE, T.INT, T.INT),
   STREAM_WRITE_VALUE_64("cuStreamWriteValue64_v2", 11070, T.HANDLE, T.HANDLE, T.LONG, T.INT),
 
+  STREAM_BEGIN_CAPTURE("cuStreamBeginCapture_v2", 10010, T.HANDLE, T.INT),
+  STREAM_END_CAPTURE("cuStreamEndCapture", 10000, T.HANDLE, T.OUT),
+  GRAPH_GET_NODES("cuGraphGetNodes", 10000, T.HANDLE, T.HOST, T.OUT),
+  GRAPH_INSTANTIATE("cuGraphInstantiateWithFlags", 11040, T.OUT, T.HANDLE, T.LONG),
+  GRAPH_LAUNCH("cuGraphLaunch", 10000, T.HANDLE, T.HANDLE),
+  GRAPH_EXEC_DESTROY("cuGraphExecDestroy", 10000, T.HANDLE),
+  GRAPH_DESTROY("cuGraphDestroy", 10000, T.HANDLE),
+
   EVENT_CREATE("cuEventCreate", 2000, T.OUT, T.INT),
   EVENT_RECORD("cuEventRecord", 2000, T.HANDLE, T.HANDLE),
   EVENT_QUERY("cuEventQuery", 2000, T.HANDLE),

@@ -13,7 +13,8 @@
  * {@link io.gpuos.driver.Cuda} is the driver, {@link io.gpuos.driver.CudaDevice} a GPU, {@link
  * io.gpuos.driver.CudaContext} a hold on its address space; memory, streams, events, modules and
  * kernels come from the context and put it in place for their own calls, whatever the thread's
- * current context was.
+ * current context was. {@link io.gpuos.driver.CudaGraph} is a stream's work as one launch; GPUOS
+ * itself does without, and measures itself beside it.
  *
  * <pre>{@code
  * try (CudaContext context = Cuda.open().device(0).retainPrimaryContext();

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -20,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -94,6 +96,7 @@ class CudaTest {
         useMemory(context.memory(), arena);
         useStream(context, stream, arena);
         useEvents(context, stream);
+        useGraph(stream);
         useModule(context, stream);
       }
       context.device().name();
@@ -157,6 +160,61 @@ class CudaTest {
     Cuda cuda = context.device().cuda();
     assertEquals(Optional.of(2L), cuda.pointerAttribute(PointerAttribute.MEMORY_TYPE, a));
     assertEquals(Optional.of(a), cuda.pointerAttribute(PointerAttribute.DEVICE_POINTER, a));
+  }
+
+  private static void useGraph(CudaStream stream) {
+    try (CudaGraph graph = stream.capture(() -> stream.fill8(0, (byte) 0, 0))) {
+      assertEquals(3, graph.nodes());
+      graph.launch(stream);
+    }
+  }
+
+  @Test
+  void shouldCaptureBetweenBeginAndEndAndLaunchWhatWasInstantiated() {
+    try (CudaContext context = context();
+        CudaStream stream = context.newStream()) {
+      driver.calls.clear();
+      try (CudaGraph graph = stream.capture(() -> stream.fill8(0, (byte) 0, 0))) {
+        graph.launch(stream);
+        graph.close();
+      }
+      assertEquals(
+          List.of(
+              "cuStreamBeginCapture_v2",
+              "cuMemsetD8Async",
+              "cuStreamEndCapture",
+              "cuGraphInstantiateWithFlags",
+              "cuGraphLaunch",
+              "cuGraphExecDestroy",
+              "cuGraphDestroy"),
+          driver.calls);
+    }
+  }
+
+  @Test
+  void shouldLeaveNoCaptureBehindWhenItsBodyFails() {
+    try (CudaContext context = context();
+        CudaStream stream = context.newStream()) {
+      driver.calls.clear();
+      IllegalStateException failure = new IllegalStateException("body");
+      Runnable body =
+          () -> {
+            throw failure;
+          };
+      assertSame(failure, assertThrows(IllegalStateException.class, () -> stream.capture(body)));
+      assertEquals(
+          List.of("cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphDestroy"), driver.calls);
+    }
+  }
+
+  @Test
+  void shouldDestroyAGraphThatCannotBeInstantiated() {
+    try (CudaContext context = context();
+        CudaStream stream = context.newStream()) {
+      driver.failures.put("cuGraphInstantiateWithFlags", 1);
+      assertThrows(DeviceException.class, () -> stream.capture(() -> {}));
+      assertEquals("cuGraphDestroy", driver.calls.getLast());
+    }
   }
 
   private static void useEvents(CudaContext context, CudaStream stream) {

@@ -38,6 +38,8 @@ public class FakeDriver implements SymbolLookup {
   static final long CONTEXT = 0xC0DE_0000_0001L;
   static final long STREAM = 0x57EA_0000_0001L;
   static final long EVENT = 0xEEEE_0000_0001L;
+  static final long GRAPH = 0x6A00_0000_0001L;
+  static final long GRAPH_EXEC = 0x6AEC_0000_0001L;
   private static final long LINKER = 0x11AA;
   private final ByteArrayOutputStream linked = new ByteArrayOutputStream();
   private final List<MemorySegment> images = new ArrayList<>();
@@ -354,6 +356,36 @@ public class FakeDriver implements SymbolLookup {
 
   public int cuStreamIsCapturing(long stream, MemorySegment out) {
     return giveInt(onStream("cuStreamIsCapturing", stream), out, 1);
+  }
+
+  public int cuStreamBeginCapture_v2(long stream, int mode) {
+    return mode == 1 ? onStream("cuStreamBeginCapture_v2", stream) : 1;
+  }
+
+  public int cuStreamEndCapture(long stream, MemorySegment out) {
+    return giveLong(onStream("cuStreamEndCapture", stream), out, GRAPH);
+  }
+
+  public int cuGraphGetNodes(long graph, MemorySegment nodes, MemorySegment count) {
+    boolean asked = graph == GRAPH && nodes.address() == 0;
+    return asked ? giveLong(inContext("cuGraphGetNodes"), count, 3) : 1;
+  }
+
+  public int cuGraphInstantiateWithFlags(MemorySegment out, long graph, long flags) {
+    boolean asked = graph == GRAPH && flags == 0;
+    return asked ? giveLong(inContext("cuGraphInstantiateWithFlags"), out, GRAPH_EXEC) : 1;
+  }
+
+  public int cuGraphLaunch(long graph, long stream) {
+    return graph == GRAPH_EXEC ? onStream("cuGraphLaunch", stream) : 400;
+  }
+
+  public int cuGraphExecDestroy(long graph) {
+    return graph == GRAPH_EXEC ? inContext("cuGraphExecDestroy") : 400;
+  }
+
+  public int cuGraphDestroy(long graph) {
+    return graph == GRAPH ? inContext("cuGraphDestroy") : 400;
   }
 
   /** Exchanges the mode with that of the thread; it is 0 at first, "global". */

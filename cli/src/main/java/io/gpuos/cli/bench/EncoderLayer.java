@@ -38,6 +38,10 @@ final class EncoderLayer {
       return linear(scope, x, weight, bias);
     }
 
+    Tensor launch(Peer peer, Tensor x) {
+      return peer.linear(x, weight, bias, TOKENS);
+    }
+
     double[] expected(double[] x) {
       return Reference.linear(x, weight.values(), bias.values(), TOKENS, in, out);
     }
@@ -63,7 +67,27 @@ final class EncoderLayer {
     EncoderLayer layer = new EncoderLayer(fixture);
     Values x = fixture.random(-1, 1, TOKENS, WIDTH);
     Tensor output = fixture.result(layer.expected(x.values()), TOKENS, WIDTH);
+    layer.launch(fixture, x.tensor(), output);
     fixture.record(scope -> layer.apply(scope, scope.use(x.tensor()), scope.use(output)));
+  }
+
+  /** The same by ordinary launches. */
+  private void launch(ProgramFixture fixture, Tensor x, Tensor output) {
+    Peer peer = fixture.peer();
+    Tensor q = query.launch(peer, x);
+    Tensor k = key.launch(peer, x);
+    Tensor v = value.launch(peer, x);
+    Tensor joined = fixture.scratch(TOKENS, WIDTH);
+    peer.attention(joined, q, k, v, TOKENS, TOKENS, HEAD, HEADS);
+    Tensor attended = projection.launch(peer, joined);
+    peer.elementwise("add", attended, attended, x);
+    Tensor y = fixture.scratch(TOKENS, WIDTH);
+    peer.rows("layer_norm", TOKENS, WIDTH, y, attended);
+    Tensor inner = up.launch(peer, y);
+    peer.elementwise("relu", inner, inner);
+    Tensor sum = down.launch(peer, inner);
+    peer.elementwise("add", sum, sum, y);
+    peer.rows("layer_norm", TOKENS, WIDTH, output, sum);
   }
 
   private void apply(Recording scope, SymbolicTensor x, SymbolicTensor output) {

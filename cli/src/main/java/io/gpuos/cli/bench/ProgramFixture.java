@@ -6,6 +6,7 @@ import io.gpuos.ProgramTrace;
 import io.gpuos.Recording;
 import io.gpuos.Submission;
 import io.gpuos.Tensor;
+import io.gpuos.layout.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -37,6 +38,7 @@ final class ProgramFixture implements AutoCloseable {
   private final SplittableRandom random;
   private final List<Tensor> tensors = new ArrayList<>();
   private final List<Result> results = new ArrayList<>();
+  private final Peer peer = new Peer(this);
   private Program program;
 
   ProgramFixture(Gpuos gpu, SplittableRandom random) {
@@ -63,6 +65,16 @@ final class ProgramFixture implements AutoCloseable {
     Tensor tensor = keep(gpu.tensor(poison, shape));
     results.add(new Result(tensor, poison, expected));
     return tensor;
+  }
+
+  /** A tensor for results in between, of the launches beside the program. */
+  Tensor scratch(long... shape) {
+    return keep(gpu.zeros(DType.F32, shape));
+  }
+
+  /** The launches that compute the same without GPUOS, to be told by who makes the program. */
+  Peer peer() {
+    return peer;
   }
 
   /** A tensor that a replay changes in place. Each round begins with its present values. */

@@ -128,6 +128,8 @@ final class ProgramWorkloads {
       terms.add(fixture.random(-1, 1, CHAIN));
       sum = Reference.add(sum, terms.get(k).values());
       sums.add(fixture.result(sum, CHAIN));
+      Tensor last = k == 0 ? start.tensor() : sums.get(k - 1);
+      fixture.peer().elementwise("add", sums.get(k), last, terms.get(k).tensor());
     }
     fixture.record(
         scope -> {
@@ -150,6 +152,7 @@ final class ProgramWorkloads {
       Values b = fixture.random(-1, 1, elements);
       operands.add(new Values[] {a, b});
       outputs.add(fixture.result(Reference.add(a.values(), b.values()), elements));
+      fixture.peer().elementwise("add", outputs.get(k), a.tensor(), b.tensor());
     }
     fixture.record(
         scope -> {
@@ -164,6 +167,7 @@ final class ProgramWorkloads {
   static void mixed(ProgramFixture fixture, int units, boolean dependent, boolean fusion) {
     List<Values[]> operands = new ArrayList<>();
     List<Tensor> outputs = new ArrayList<>();
+    Tensor step = fixture.scratch(MIXED);
     double[] last = null;
     for (int k = 0; k < units; k++) {
       Values[] of = new Values[4];
@@ -179,6 +183,12 @@ final class ProgramWorkloads {
       last = y;
       operands.add(of);
       outputs.add(fixture.result(y, MIXED));
+      Tensor first = dependent && k > 0 ? outputs.get(k - 1) : of[0].tensor();
+      fixture.peer().elementwise("add", step, first, of[1].tensor());
+      fixture.peer().elementwise("mul", step, step, of[2].tensor());
+      fixture.peer().elementwise("relu", step, step);
+      fixture.peer().elementwise("sigmoid", step, step);
+      fixture.peer().elementwise("quotient", outputs.get(k), step, of[3].tensor());
     }
     fixture.record(
         scope -> {
@@ -205,6 +215,10 @@ final class ProgramWorkloads {
       double[] expected =
           Reference.attention(q.values(), keys.values(), values.values(), 1, keyCount, HEAD);
       outputs.add(fixture.result(expected, 1, HEAD));
+      fixture
+          .peer()
+          .attention(
+              outputs.get(k), q.tensor(), keys.tensor(), values.tensor(), 1, keyCount, HEAD, 1);
     }
     fixture.record(
         scope -> {
@@ -229,6 +243,7 @@ final class ProgramWorkloads {
       Values x = fixture.random(-1, 1, shape[0], shape[1]);
       inputs.add(x.tensor());
       outputs.add(fixture.result(Reference.sums(x.values(), shape[1]), shape[0]));
+      fixture.peer().rows("row_sum", shape[0], shape[1], outputs.get(k), x.tensor());
     }
     fixture.record(
         scope -> {
@@ -251,6 +266,12 @@ final class ProgramWorkloads {
       y = Reference.tanh(Reference.linear(y, w.values(), b.values(), 1, MLP[k - 1], MLP[k]));
     }
     Tensor output = fixture.result(y, 1, MLP[MLP.length - 1]);
+    Tensor hidden = x.tensor();
+    for (int k = 0; k < weights.size(); k++) {
+      hidden = fixture.peer().linear(hidden, weights.get(k), biases.get(k), 1);
+      boolean isLast = k == weights.size() - 1;
+      fixture.peer().elementwise("hyperbolic", isLast ? output : hidden, hidden);
+    }
     fixture.record(
         scope -> {
           SymbolicTensor last = scope.use(x.tensor());
@@ -291,6 +312,9 @@ final class ProgramWorkloads {
         nextV[j] = 0.999 * v.values()[j] + 0.001 * gradient * gradient;
         nextP[j] = p.values()[j] - 0.001 * (nextM[j] / 0.1) / (Math.sqrt(nextV[j] / 0.001) + 1e-8);
       }
+      fixture.peer().elementwise("adam_m", m.tensor(), g.tensor());
+      fixture.peer().elementwise("adam_v", v.tensor(), g.tensor());
+      fixture.peer().elementwise("adam_p", p.tensor(), m.tensor(), v.tensor());
       fixture.state(p, nextP);
       fixture.state(m, nextM);
       fixture.state(v, nextV);

@@ -10,6 +10,7 @@ import io.gpuos.error.InvalidInputException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -22,13 +23,11 @@ import java.util.function.Supplier;
  */
 public final class ProgramsBenchmark {
 
-  private static final String NO_GRAPH_ON_CPU = "the CPU device has no CUDA graphs";
-  private static final String NO_GRAPH = "not measured by this command";
   private static final Duration LIMIT = Duration.ofMinutes(5);
-  private static final int IN_A_ROW = 16;
+  static final int IN_A_ROW = 16;
 
   /** A workload with its recorded program. */
-  private record Running(ProgramWorkload workload, int units, ProgramFixture fixture) {}
+  record Running(ProgramWorkload workload, int units, ProgramFixture fixture) {}
 
   private final int warmUpRounds;
   private final int rounds;
@@ -103,7 +102,7 @@ public final class ProgramsBenchmark {
       boolean quick,
       Progress progress) {
     SplittableRandom random = new SplittableRandom(environment.seed());
-    try {
+    try (GraphRuns graphs = GraphRuns.open(gpu.device().name(), rounds)) {
       for (ProgramWorkload workload : chosen) {
         progress.step("recording and checking " + workload.name());
         add(workload, quick, new ProgramFixture(gpu, random.split()));
@@ -111,15 +110,18 @@ public final class ProgramsBenchmark {
       progress.step("checking what was compiled");
       InjectBenchmark.awaitCompiled(gpu);
       running.forEach(ProgramsBenchmark::check);
+      running.forEach(graphs::add);
       progress.step("measuring, all in turn");
-      List<double[]> samples = measure(gpu);
-      running.forEach(one -> one.fixture().check(one.workload().name()));
-      String graphs = gpu.device().name().equals("cpu") ? NO_GRAPH_ON_CPU : NO_GRAPH;
+      List<double[]> samples = measure(gpu, graphs);
+      running.forEach(ProgramsBenchmark::check);
       List<ProgramsReport.Measured> measured = new ArrayList<>();
       for (int k = 0; k < running.size(); k++) {
-        measured.add(measured(running.get(k), samples.get(k)));
+        if (graphs.isThere()) {
+          graphs.check(k, running.get(k));
+        }
+        measured.add(measured(running.get(k), samples.get(k), graphs.result(k)));
       }
-      return new ProgramsReport(environment, warmUpRounds, rounds, graphs, measured);
+      return new ProgramsReport(environment, warmUpRounds, rounds, graphs.what(), measured);
     } finally {
       running.forEach(one -> one.fixture().close());
     }
@@ -140,7 +142,11 @@ public final class ProgramsBenchmark {
     one.fixture().check(one.workload().name());
   }
 
-  private List<double[]> measure(Gpuos gpu) {
+  /**
+   * All programs of a round, then all graphs of it, so that workers that linger are in no graph's
+   * way; after those the workers are called back, outside of the time.
+   */
+  private List<double[]> measure(Gpuos gpu, GraphRuns graphs) {
     List<double[]> samples = new ArrayList<>();
     running.forEach(_ -> samples.add(new double[rounds]));
     for (int round = -warmUpRounds; round < rounds; round++) {
@@ -150,8 +156,20 @@ public final class ProgramsBenchmark {
           samples.get(k)[round] = sample;
         }
       }
+      if (graphs.isThere()) {
+        measureGraphs(graphs, round);
+      }
     }
     return samples;
+  }
+
+  private void measureGraphs(GraphRuns graphs, int round) {
+    graphs.settle();
+    for (int k = 0; k < running.size(); k++) {
+      graphs.sample(k, round, running.get(k));
+    }
+    running.getFirst().fixture().reset();
+    running.getFirst().fixture().submit().await(LIMIT);
   }
 
   /** Microseconds a unit. Outputs are poisoned before, outside of the time. */
@@ -171,7 +189,8 @@ public final class ProgramsBenchmark {
     return ((mode == Mode.HOST ? submitted : end) - begin) / 1e3 / replays / one.units();
   }
 
-  private static ProgramsReport.Measured measured(Running one, double[] samples) {
+  private static ProgramsReport.Measured measured(
+      Running one, double[] samples, Optional<ProgramsReport.Graph> graph) {
     ProgramWorkload workload = one.workload();
     return new ProgramsReport.Measured(
         workload.name(),
@@ -182,6 +201,7 @@ public final class ProgramsBenchmark {
         Rounds.median(samples),
         Rounds.percentile(samples, 25),
         Rounds.percentile(samples, 75),
-        samples);
+        samples,
+        graph);
   }
 }
