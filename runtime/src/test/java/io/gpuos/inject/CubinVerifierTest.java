@@ -295,6 +295,16 @@ class CubinVerifierTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
+  void shouldRefuseAnOperatorThatIsCalledAsFunctionsUsuallyAre(String architecture) {
+    byte[] cubin =
+        Cubins.compile("extern \"C\" __device__ void gpuos_op(float* x) { *x = 1; }", architecture);
+    assertStarts(
+        "return to another place, section=.text.gpuos_op",
+        message(cubin, Cubins.limits(architecture)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sm_80", "sm_90", "sm_100"})
   void shouldRefuseKernels(String architecture) {
     byte[] cubin =
         Cubins.compile("extern \"C\" __global__ void gpuos_op(int* x) { *x = 1; }", architecture);
