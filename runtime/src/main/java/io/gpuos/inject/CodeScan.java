@@ -15,11 +15,8 @@ final class CodeScan {
   private static final int DISTANCE_BITS = 48;
   private static final int REGION_DISTANCE_BITS = 30;
 
-  /**
-   * The register that holds the return address of an operator: see {@code GPUOS_CALLED}. The second
-   * is that of the usual convention, which compilers before CUDA 13 use for the kernel as well.
-   */
-  private static final Set<Integer> RETURN_OF_ENTRY = Set.of(16, 20);
+  /** The register that holds the return address of an operator: see {@code GPUOS_CALLED}. */
+  private static final Set<Integer> RETURN_OF_ENTRY = Set.of(16);
 
   /** That of the functions it calls, by the usual convention, and see {@code GPUOS_APART}. */
   private static final Set<Integer> RETURN_OF_OTHERS = Set.of(20, 18);
