@@ -1,4 +1,4 @@
-"""What a replay costs the host without the JVM's part: guards of ten tensors, addresses, one result.
+"""What replays and scopes cost the host, without the JVM's part: guards, addresses, results.
 
     python bench/host_cost.py
 
@@ -36,6 +36,29 @@ def total(*tensors):
     return result
 
 
+def in_scope(tensors):
+    """Independent additions in one scope, whose results are not kept."""
+    with gpuos.dispatch():
+        for k in range(CALLS):
+            torch.add(tensors[k % 10], tensors[k % 7])
+
+
+def each(total_of):
+    """Microseconds of one of the calls that a function makes."""
+    times = []
+    for _ in range(ROUNDS // 2):
+        begun = time.thread_time_ns()
+        total_of()
+        times.append((time.thread_time_ns() - begun) / CALLS / 1000)
+    times.sort()
+    return f"{times[0]:8.2f} {times[len(times) // 2]:8.2f}"
+
+
+def empty_scope():
+    with gpuos.dispatch():
+        pass
+
+
 def without_jvm():
     """Lets replays call isalpha, which is 0 for the small number of a program."""
     function = ctypes.CDLL(None).isalpha
@@ -57,6 +80,10 @@ def main():
         compiled(*tensors), module(x)
         print(f"replay, ten tensors           {cost(lambda: compiled(*tensors))}")
         print(f"replay, 20 linear layers      {cost(lambda: module(x))}")
+        small = [torch.randn(256) for _ in range(10)]
+        in_scope(small), in_scope(small), in_scope(small)
+        print(f"scope, an addition            {each(lambda: in_scope(small))}")
+        print(f"scope, empty                  {cost(empty_scope)}")
         print(f"eager addition                {cost(lambda: torch.add(tensors[0], tensors[1]))}")
         print(f"eager empty                   {cost(lambda: torch.empty(4, 64))}")
 

@@ -105,3 +105,14 @@ def test_the_same_tests_pass_without_it():
         GPUOS_NATIVE="0",
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_wheel_carries_the_sources():
+    sys.path.insert(0, str(TESTS.parent / "backend"))
+    try:
+        import gpuos_build
+    finally:
+        sys.path.pop(0)
+    carried = {path.relative_to(gpuos_build.SOURCES) for path in gpuos_build._files(gpuos_build.SOURCES)}
+    for name in ("module.cpp", "intercept.cpp", "plan.h", "scope.h"):
+        assert pathlib.Path("gpuos/native") / name in carried
