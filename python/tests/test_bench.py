@@ -19,7 +19,7 @@ from gpuos.bench import columns, document, measure, options, page, scaling, suit
 SOURCES = pathlib.Path(__file__).resolve().parents[1] / "src"
 SETTINGS = {
     "device": "cpu", "quick": True, "seed": 1, "rounds": 3, "units": 4, "warm_up_s": 0.0, "row_bytes": 1 << 20,
-    "energy_s": 1, "processes": 2, "patience_s": 120, "time_limit": None, "deadline": None, "threads": 1,
+    "energy_s": 1, "processes": 2, "patience_s": 240, "time_limit": None, "deadline": None, "threads": 1,
 }
 
 
@@ -184,6 +184,21 @@ def test_crossovers_lie_between_rows():
     assert scaling.verdict(rows, "gpuos-call", "eager") == "loses at 1, wins from about 10, loses from about 1,000"
     assert scaling.verdict(rows[:1], "gpuos-call", "eager") == "slower everywhere from 1 to 1"
     assert scaling.verdict(rows, "gpuos-call", "graph") is None
+
+
+def test_rows_that_would_take_too_long_are_not_begun(monkeypatch):
+    class Context:
+        settings, device = SETTINGS, torch.device("cpu")
+
+        def timed(self, step, names, units):
+            return {name: document.measured([1.0], setup_s=70.0) for name in names}, units
+
+    monkeypatch.setattr(scaling, "_last", {})
+    for units in (100, 1000, 2000):
+        row = scaling._measure(Context(), "a", "a", units, work.Add(4), units)
+    assert row["cells"]["gpuos-call"]["status"] == row["cells"]["eager"]["status"] == "measured"
+    failed = row["cells"]["gpuos-program"]
+    assert failed["status"] == "failed" and "about 140 s" in failed["reason"]
 
 
 def test_numbers_are_short():

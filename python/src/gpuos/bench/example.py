@@ -357,6 +357,7 @@ class _Context:
         left_out = document.missing("absent", "left out by --columns")
         self.excluded = {column.name: left_out for column in COLUMNS if column.name not in chosen}
         self.device = device
+        measure.use(device)
         self.rounds = rounds
         self.warm_up_s = 0.5
         self.random = random.Random(1)

@@ -36,6 +36,12 @@ def forget_compiled():
     torch._dynamo.reset()
 
 
+def use(device):
+    """Makes a GPU the current one of this process, which captures and streams go by."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def settle(device):
     """Waits for everything in flight on a device, resident workers included."""
     if device.type == "cuda":

@@ -62,7 +62,6 @@ def device(made, name):
         index = found.index or 0
         if index >= count:
             made.error(f"no such device: device={name}, found={count} GPUs, expected=cpu or one of them")
-        torch.cuda.set_device(index)
         found = torch.device("cuda", index)
     return found
 

@@ -80,10 +80,11 @@ def _head(made):
         parts.append(f"<p class=banner>This run is not complete: {_e(made['interrupted'])}.</p>")
     found = [(t, r, c, cell) for t, r, c, cell in document.cells_of(made) if cell["status"] in ("wrong", "failed")]
     if found:
-        names = ", ".join(dict.fromkeys(f"{t['name']} {r['name']}: {c}" for t, r, c, _ in found))
+        tables = [table["title"] for table, *_ in found]
+        names = ", ".join(f"{title} ({tables.count(title)})" for title in dict.fromkeys(tables))
         parts.append(
             f"<p class=banner>{len(found)} cells are wrong or failed; their reasons stand below their tables."
-            f" <span class=small>{_e(names[:1500])}</span></p>"
+            f" <span class=small>{_e(names)}</span></p>"
         )
     if _is_cpu(made):
         parts.append(

@@ -280,6 +280,7 @@ def _member():
         settings = request["settings"]
         column = next(one for one in columns.COLUMNS if one.name == request["column"])
         device = torch.device(settings["device"])
+        measure.use(device)
         work = Work(Mixed(2048), settings["units"], settings["seed"] + os.getpid() % 97, device)
         with torch.no_grad():
             subject = measure.Subject(column, work)

@@ -157,6 +157,7 @@ def _measure(column, device):
     device = torch.device(device)
     torch.set_num_threads(1)
     begin = time.perf_counter()
+    measure.use(device)
     operands = [torch.linspace(-1, 1, _ELEMENTS).roll(k * 700).to(device) for k in range(3)]
     try:
         calls, taken = [], []

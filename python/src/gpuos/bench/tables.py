@@ -70,6 +70,7 @@ class Context:
         self.excluded = excluded
         self.say = say
         self.device = torch.device(settings["device"])
+        measure.use(self.device)
         self.rounds = settings["rounds"]
         self.warm_up_s = settings["warm_up_s"]
         self.random = random.Random(settings["seed"])
