@@ -61,8 +61,19 @@ final class Lines {
    *
    * @param index which of the last dimensions, from 0
    * @param count how many there are
+   * @param computed the type of weighted sums
    */
-  private record Line(int index, int count, long in, long out) {}
+  private record Line(int index, int count, long in, long out, DType computed) {
+
+    /** The type that places are computed in: PyTorch's float for all but float64. */
+    Expr real(Expr place) {
+      return place.to(computed);
+    }
+
+    double rounded(double value) {
+      return computed == DType.F64 ? value : (float) value;
+    }
+  }
 
   /** How much element i of the input counts for element o of the result; empty is 1. */
   private interface Weight {
@@ -131,7 +142,7 @@ final class Lines {
       int axis = source.rank() - dims + index;
       long from = source.shape()[axis];
       long to = result.shape()[axis];
-      Line line = new Line(index, dims, backward ? to : from, backward ? from : to);
+      Line line = new Line(index, dims, backward ? to : from, backward ? from : to, computed);
       at = mapped(call, at, axis, to, weights.of(call, line), backward, computed);
     }
     call.write(result, call.read(at).to(result.dtype()));
@@ -286,17 +297,17 @@ final class Lines {
           List.of("scales_h", "scales_w"),
           List.of("scales_d", "scales_h", "scales_w"));
 
-  /** In single precision, as PyTorch has it for all types but float64. */
+  /** How far neighbours of the result are apart in the input. */
   private static double scale(Lowering call, Line line) {
     String name = SCALES.get(line.count() - 1).get(line.index());
     if (call.has(name) && call.real(name) > 0) {
-      return (float) (1 / call.real(name));
+      return line.rounded(1 / call.real(name));
     }
-    return (float) line.in() / (float) line.out();
+    return line.rounded((double) line.in() / line.out());
   }
 
   private static Weight nearest(Lowering call, Line line, double shift) {
-    double scale = scale(call, line);
+    double scale = (float) scale(call, line);
     return (o, i) -> {
       Expr at = o.to(DType.F32);
       Expr source = (shift == 0 ? at : at.add(Expr.of(shift))).mul(Expr.of(scale));
@@ -306,9 +317,9 @@ final class Lines {
   }
 
   private static Expr source(Lowering call, Line line, Expr o, boolean cut) {
-    Expr at = o.to(DType.F32);
+    Expr at = line.real(o);
     if (call.flag("align_corners")) {
-      double scale = line.out() > 1 ? (float) (line.in() - 1) / (float) (line.out() - 1) : 0;
+      double scale = line.out() > 1 ? line.rounded((line.in() - 1.0) / (line.out() - 1)) : 0;
       return at.mul(Expr.of(scale));
     }
     Expr middle = at.add(Expr.of(0.5)).mul(Expr.of(scale(call, line))).sub(Expr.of(0.5));
@@ -333,7 +344,7 @@ final class Lines {
 
       @Override
       public Optional<Expr> factor(Expr o, Expr i) {
-        Expr part = source(call, line, o, true).sub(low(o).to(DType.F32));
+        Expr part = source(call, line, o, true).sub(line.real(low(o)));
         Expr share = smaller(larger(part, Exprs.ZERO), Exprs.ONE);
         Expr left = where(equal(i, low(o)), Exprs.rest(share), Exprs.ZERO);
         return Optional.of(left.add(where(equal(i, high(o)), share, Exprs.ZERO)));

@@ -78,7 +78,8 @@ final class Norms {
     Expr value = call.read(x, computed);
     boolean own = training != null && (training.isEmpty() || call.flag(training));
     double epsilon = call.real(eps);
-    double momentum = call.real("momentum", 0);
+    double momentum =
+        call.real(call.has("momentum") ? "momentum" : "exponential_average_factor", 0);
     call.ignore("cudnn_enabled");
     Expr mean;
     Expr scale;
@@ -221,6 +222,21 @@ final class Norms {
   private static AtenTensor grouped(Lowering call, AtenTensor input, long n, long c, long groups) {
     long rest = input.elements() / Math.max(1, n * c);
     return call.contiguous(input).reshape(n, groups, c / groups, rest);
+  }
+
+  /** PyTorch has mean 0 and a deviation that is no number. */
+  private static void ofNothing(Lowering call) {
+    call.ignore(call.call().arguments().keySet().toArray(String[]::new));
+    call.leave(0);
+    for (int k = 1; k < 3; k++) {
+      Expr value = Expr.of(k == 1 ? 0.0 : Double.NaN);
+      call.leave(k);
+      call.result(k)
+          .filter(result -> result.elements() > 0)
+          .ifPresent(
+              result ->
+                  call.write(result, call.everywhere(value.to(result.dtype()), result.shape())));
+    }
   }
 
   private static void group(Lowering call) {

@@ -32,6 +32,20 @@ final class Products {
         "addmv", "beta * self + alpha * matmul(mat, vec)", call -> sum(call, "mat", "vec"));
   }
 
+  /** Times a factor, of which integers take the whole part. */
+  private static Expr scaled(Lowering call, Expr value, String factor, DType type) {
+    if (type.isFloating() || !call.has(factor)) {
+      return call.factor(factor).map(value::mul).orElse(value);
+    }
+    long whole = (long) call.real(factor);
+    return whole == 1 ? value : value.mul(Expr.of(whole));
+  }
+
+  private static boolean isNothing(Lowering call, String factor, DType type) {
+    double value = call.real(factor, 1);
+    return value == 0 || !type.isFloating() && (long) value == 0;
+  }
+
   /** The outer product, added; also of integers and bool. */
   private static void outer(Lowering call) {
     Operand self = call.operand("self");
@@ -44,14 +58,14 @@ final class Products {
     }
     requireWholeFactors(call, type);
     Expr product = a.in(type).mul(b.in(type));
-    Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
-    if (call.has("beta") && call.real("beta") == 0) {
+    Expr scaled = scaled(call, product, "alpha", type);
+    if (isNothing(call, "beta", type)) {
       call.ignore("self");
       call.write(0, scaled.to(type));
       return;
     }
     Expr addend = self.in(type);
-    call.write(0, call.factor("beta").map(addend::mul).orElse(addend).add(scaled).to(type));
+    call.write(0, scaled(call, addend, "beta", type).add(scaled).to(type));
   }
 
   /** Products of all batches, added. */
@@ -66,13 +80,13 @@ final class Products {
     Expr left = call.read(call.tensor("batch1"), computed);
     Expr right = call.read(call.tensor("batch2"), computed);
     Expr product = Exprs.fold(Reducer.SUM, left.matmul(right), List.of(0), false);
-    Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
-    if (call.has("beta") && call.real("beta") == 0) {
+    Expr scaled = scaled(call, product, "alpha", type);
+    if (isNothing(call, "beta", type)) {
       call.write(0, scaled.to(type));
       return;
     }
     Expr addend = call.read(self, computed);
-    call.write(0, call.factor("beta").map(addend::mul).orElse(addend).add(scaled).to(type));
+    call.write(0, scaled(call, addend, "beta", type).add(scaled).to(type));
   }
 
   /** PyTorch cuts fractions off the factors of integers, where it does not refuse them. */
@@ -121,13 +135,13 @@ final class Products {
     DType computed = Operand.computeType(type);
     requireWholeFactors(call, type);
     Expr product = call.read(a).matmul(call.read(call.tensor(right))).to(computed);
-    Expr scaled = call.factor("alpha").map(product::mul).orElse(product);
-    if (call.has("beta") && call.real("beta") == 0) {
+    Expr scaled = scaled(call, product, "alpha", type);
+    if (isNothing(call, "beta", type)) {
       call.write(0, scaled.to(type));
       return;
     }
     Expr addend = call.read(self, computed);
-    Expr sum = scaled.add(call.factor("beta").map(addend::mul).orElse(addend));
+    Expr sum = scaled.add(scaled(call, addend, "beta", type));
     call.write(0, sum.to(type));
   }
 }

@@ -25,6 +25,9 @@ final class Scans {
   /** Pairs of elements that one call may look at. */
   private static final long MOST_PAIRS = 1L << 26;
 
+  /** Lines that PyTorch sorts by insertion, so that equal elements stay in order. */
+  private static final long SHORT = 16;
+
   private Scans() {}
 
   static void add(TableBuilder table) {
@@ -210,10 +213,17 @@ final class Scans {
     return call.kept(DType.I64, indices, self.shape());
   }
 
+  /** Where PyTorch promises no order of equal elements it has another one, but in short lines. */
+  private static void requirePromise(Lowering call, AtenTensor self, int axis) {
+    if (!call.flag("stable") && self.shape()[axis] > SHORT) {
+      throw new Refused("an order of equal elements that PyTorch does not promise");
+    }
+  }
+
   private static void sort(Lowering call) {
     AtenTensor self = call.tensor("self").atLeastOne();
     int axis = axis(call, self);
-    call.ignore("stable");
+    requirePromise(call, self, axis);
     AtenTensor order = order(call, self, axis, call.flag("descending"));
     Expr values = call.read(self).gather(call.read(order), axis);
     call.result(0).ifPresent(result -> call.write(result.atLeastOne(), values));
@@ -224,8 +234,9 @@ final class Scans {
 
   private static void argsort(Lowering call) {
     AtenTensor self = call.tensor("self").atLeastOne();
-    call.ignore("stable");
-    AtenTensor order = order(call, self, axis(call, self), call.flag("descending"));
+    int axis = axis(call, self);
+    requirePromise(call, self, axis);
+    AtenTensor order = order(call, self, axis, call.flag("descending"));
     call.result(0).ifPresent(result -> call.write(result.atLeastOne(), call.read(order)));
     call.leave(0);
   }

@@ -151,7 +151,7 @@ final class Special {
     Operand x = call.operand("self");
     DType type = Operand.floating(x);
     Expr value = x.in(type);
-    Expr angle = where(less(value, ZERO), Expr.of(Math.PI), ZERO);
+    Expr angle = where(less(value, ZERO), Expr.of(Math.PI).to(type), ZERO);
     call.write(0, where(isNan(value), value, angle).to(type));
   }
 

@@ -392,10 +392,10 @@ final class Windows {
 
     /** An image of a shape, of what is on the grid, in the type computed in. */
     AtenTensor toImage(AtenTensor onGrid, long[] image) {
+      DType type = Operand.computeType(onGrid.dtype());
       Expr turned = call.read(matrix().transpose(1, 2));
-      Expr product = turned.matmul(call.read(rows(onGrid)));
+      Expr product = turned.matmul(call.read(rows(onGrid))).to(type);
       long each = image[1] / groups * grid.kernelSize();
-      DType type = onGrid.dtype();
       AtenTensor columns =
           call.kept(type, product, onGrid.shape()[0], groups, each, grid.windows());
       return added(call, columns, image, grid);
@@ -444,10 +444,10 @@ final class Windows {
       values = back.toImage(input, result.shape());
     } else {
       Convolution onward = checked(call, input, result, weight);
-      Expr product = onward.toGrid(input);
+      Expr product = onward.toGrid(input).to(computed);
       values =
           call.kept(
-                  type,
+                  computed,
                   product,
                   result.shape()[0],
                   onward.groups(),

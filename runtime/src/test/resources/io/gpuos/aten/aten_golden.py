@@ -113,6 +113,8 @@ def cases():
     yield from gradients()
     yield from lists()
     yield from models()
+    yield from places()
+    yield from windows()
 
 
 def one_tensor():
@@ -379,6 +381,149 @@ def models():
         (a.sum() + b.square().mean() + gru(y, h).sum()).backward()
 
     yield "training of recurrent cells", cells
+
+
+def places():
+    def order(d):
+        for x in (rand(3, 5, dtype=d), rand(4, 3, dtype=d).t(), rand(dtype=d)):
+            for name in "cumsum cumprod cummax cummin sort".split():
+                getattr(aten, name)(x, -1)
+            aten.sort(x, dim=-1, descending=True)
+        aten.median(rand(7, dtype=d))
+        aten.searchsorted(rand(2, 6, dtype=d).sort(1).values, rand(2, 3, dtype=d), right=True)
+        aten.bucketize(rand(2, 3, dtype=d), rand(6, dtype=d))  # not sorted: the same search
+
+    for dtype in (F32, I32, U8):
+        yield f"order {NAMES[dtype]}", lambda d=dtype: order(d)
+
+    def written(d):
+        x, index = rand(4, 5, dtype=d), torch.tensor([[0, 3, 1], [2, 2, 0]])
+        for name in ("scatter", "scatter_add"):
+            getattr(aten, name)(x, 0, index, rand(2, 4, dtype=d))
+            getattr(aten, name + "_")(rand(5, 4, dtype=d).t(), 1, index, rand(2, 3, dtype=d))
+        aten.scatter(x, 1, index, 2)
+        for name in ("index_add", "index_copy"):
+            getattr(aten, name)(x, 1, torch.tensor([4, 0]), rand(4, 2, dtype=d))
+        aten.index_fill(x, 0, torch.tensor([1, -1]), 3)
+        for reduce in "sum prod mean amax amin".split():
+            for include in (True, False):
+                aten.scatter_reduce(x, 1, index, rand(2, 3, dtype=d), reduce, include_self=include)
+        for reduce in "prod mean amax amin".split():
+            aten.index_reduce(x, 0, torch.tensor([1, 1, 3]), rand(3, 5, dtype=d), reduce)
+        one, other = torch.tensor([[1, -1], [0, 3]]), torch.tensor([2, -2])
+        for indices in ([one], [None, other], [one, other], [other, None, one], [None, other, one]):
+            y = rand(4, 5, 6, dtype=d).transpose(0, 2)
+            shape = aten.index(y, indices).shape
+            aten.index_put(y, indices, rand(*shape, dtype=d))
+            aten.index_put_(y, indices, rand(dtype=d), True)
+        aten.take(x, torch.tensor([[3, -1]]))
+        aten.put_(x, torch.tensor([3, -1, 3]), rand(3, dtype=d), True)
+        aten.masked_scatter(x, rand(5, dtype=BOOL), rand(30, dtype=d))
+
+    for dtype in (F32, I64):
+        yield f"indexed writes {NAMES[dtype]}", lambda d=dtype: written(d)
+
+    def seen():
+        x = rand(3, 4, 6).transpose(0, 1)
+        aten.roll(x, [1, -2], [0, 2])
+        aten.roll(x, [5])
+        aten.rot90(x, 1, [0, 2])
+        for call in (
+            lambda: aten.select_scatter(x, rand(4, 6), 1, -1),
+            lambda: aten.slice_scatter(x, rand(4, 3, 2), 2, 1, 6, 3),
+            lambda: aten.diagonal_scatter(x, rand(6, 2), 1, 0, 1),
+            lambda: aten.diagonal_copy(x, -1, 0, 2), lambda: aten.unfold_copy(x, 2, 3, 2),
+            lambda: aten.view_copy(x, [12, 6]), lambda: aten.permute_copy(x, [2, 0, 1]),
+            lambda: aten.pixel_shuffle(rand(2, 8, 3, 2), 2), lambda: aten.pixel_unshuffle(rand(2, 6, 4), 2),
+            lambda: aten.channel_shuffle(rand(1, 6, 2, 2), 3), lambda: aten.trace(rand(3, 4)),
+            lambda: aten.block_diag([rand(2, 3), rand(2)]), lambda: aten.diag_embed(rand(2, 3), 1),
+            lambda: aten.constant_pad_nd(x, [1, -2, 0, 3], 7.0),
+            lambda: aten.split_with_sizes_copy(x, [1, 3], 0),
+        ):
+            call()
+
+    yield "copies of views", seen
+
+    def special(d):
+        x, y = rand(3, 4, dtype=d), rand(4, dtype=d)
+        for name in "deg2rad rad2deg sinc signbit isposinf angle nansum count_nonzero".split():
+            getattr(aten, name)(x)
+        for name in "fmax fmin logaddexp logaddexp2 copysign xlogy heaviside dist isin".split():
+            getattr(aten, name)(x, y)
+        aten.logit(x.sigmoid(), 0.1)
+        aten.hardshrink(x), aten.softshrink(x), aten.glu(x, 1), aten._prelu_kernel(x, y)
+        aten.glu_backward(rand(3, 2, dtype=d), x, 1), aten._prelu_kernel_backward(x, x, y)
+        aten.renorm(x, 2, 0, 1.5), aten.linalg_cross(rand(2, 3, dtype=d), rand(2, 3, dtype=d))
+        aten.round(x, decimals=1), aten.addr(x, rand(3, dtype=d), y, beta=0.5)
+        aten.addbmm(x, rand(2, 3, 2, dtype=d), rand(2, 2, 4, dtype=d), alpha=2)
+        p, t = rand(3, 4, dtype=d).sigmoid(), rand(3, 4, dtype=d).sigmoid()
+        aten.binary_cross_entropy(p, t, None, 0)
+        aten.soft_margin_loss(x, t, 0)
+        for k in range(3):
+            aten.binary_cross_entropy_with_logits(x, t, None, y.abs(), k)
+            aten.binary_cross_entropy_backward(rand(dtype=d), p, t, None, k)
+
+    for dtype in (F32, F64):
+        yield f"written out {NAMES[dtype]}", lambda d=dtype: special(d)
+
+
+def windows():
+    def pools(d):
+        x = rand(2, 3, 7, 6, dtype=d)
+        aten.avg_pool2d(x, [3, 2], [2, 1], [1, 0], True, False)
+        aten.avg_pool2d(x, [3, 2], [2, 1], [1, 1], False, True)
+        grad = aten.avg_pool2d(x, [2, 2], [], [1, 0], True, True, 3)
+        aten.avg_pool2d_backward(grad, x, [2, 2], [], [1, 0], True, True, 3)
+        y = aten._adaptive_avg_pool2d(x, [3, 4])
+        aten._adaptive_avg_pool2d_backward(y, x)
+        y, where = aten.max_pool2d_with_indices(x, [3, 2], [2, 2], [1, 1], [1, 2], True)
+        aten.max_pool2d_with_indices_backward(y, x, [3, 2], [2, 2], [1, 1], [1, 2], True, where)
+        y, where = aten.adaptive_max_pool2d(x, [3, 5])
+        aten.adaptive_max_pool2d_backward(y, x, where)
+        aten.reflection_pad2d(x, [2, 1, 3, 0]), aten.replication_pad1d(rand(2, 5, dtype=d), [3, 1])
+        aten.reflection_pad2d_backward(rand(2, 3, 10, 9, dtype=d), x, [2, 1, 3, 0])
+        aten.upsample_nearest2d(x, [5, 13]), aten._upsample_nearest_exact1d(x[0], [9])
+        for align in (True, False):
+            aten.upsample_bilinear2d(x, [5, 13], align), aten.upsample_bicubic2d(x, [9, 4], align)
+            aten.upsample_bilinear2d_backward(rand(2, 3, 5, 13, dtype=d), [5, 13], [2, 3, 7, 6], align)
+        aten.im2col(x, [2, 3], [1, 2], [1, 0], [2, 1])
+
+    for dtype in (F32, F64):
+        yield f"pools {NAMES[dtype]}", lambda d=dtype: pools(d)
+
+    def convolutions():
+        for x, w, args in (
+            (rand(2, 4, 7), rand(6, 2, 3), ([2], [1], [1], False, [0], 2)),
+            (rand(2, 3, 6, 5), rand(4, 3, 2, 3), ([1, 2], [1, 0], [2, 1], False, [0, 0], 1)),
+            (rand(2, 4, 3, 4), rand(4, 3, 2, 3), ([2, 1], [1, 0], [1, 1], True, [1, 0], 2)),
+            (rand(1, 2, 3, 4, 3), rand(2, 2, 2, 2, 2), ([1, 1, 1], [0, 1, 0], [1, 1, 1], False, [0, 0, 0], 1)),
+        ):
+            count = w.shape[1] * args[5] if args[3] else w.shape[0]
+            y = aten.convolution(x, w, rand(count), *args)
+            aten.convolution_backward(rand(*y.shape), x, w, [count], *args, [True, True, True])
+
+    yield "convolutions", convolutions
+
+    def norms(d):
+        x, w, b, mean, var = rand(3, 4, 5, dtype=d), rand(4), rand(4), rand(4), rand(4, positive=True)
+        for train in (True, False):
+            _, m, s = aten.native_batch_norm(x, w, b, mean, var, train, 0.1, 1e-5)
+            aten.native_batch_norm_backward(rand(3, 4, 5, dtype=d), x, w, mean, var, m, s, train, 1e-5, [True] * 3)
+        _, m, s = aten.native_group_norm(x, w, b, 3, 4, 5, 2, 1e-5)
+        aten.native_group_norm_backward(rand(3, 4, 5, dtype=d), x, m, s, w, 3, 4, 5, 2, [True] * 3)
+
+    yield "norms of channels", lambda: norms(F32)
+
+    def attention(d, heads):
+        q, k, v = rand(2, 4, 5, 8, dtype=d), rand(2, heads, 7, 8, dtype=d), rand(2, heads, 7, 8, dtype=d)
+        for mask, causal in ((None, False), (None, True), (rand(5, 7, dtype=d), False)):
+            y, sums = aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, 0.0, causal, attn_mask=mask)
+            if heads == 4:
+                aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                    y.flip(3), q, k, v, y, sums, 0.0, causal, attn_mask=mask)
+
+    yield "attention", lambda: attention(F32, 4)
+    yield "attention of heads in groups", lambda: attention(F32, 2)
 
 
 def main():
