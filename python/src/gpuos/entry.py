@@ -93,7 +93,7 @@ class Entry:
             raise Refused("storages from outside share memory, and one is written")
         kept = {place.storage for _, place in self.effects}
         kept |= {value.storage for kind, value in self.results if kind == "place"}
-        plan.judge(tracer.calls, memory)
+        plan.judge(tracer.calls, memory, kept)
         if all(call.reason for call in tracer.calls):
             first = tracer.calls[0] if tracer.calls else None
             why = f"{first.function}: {first.reason}" if first else "no calls"

@@ -58,8 +58,14 @@ def is_capturing():
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
-def judge(calls, memory):
-    """Gives each call without one the reason why it is not native, if there is any."""
+def judge(calls, memory, kept=None):
+    """Gives each call without one the reason why it is not native, if there is any.
+
+    Args:
+        kept: storages whose contents are needed after the last call, if that is known
+    """
+    if kept is not None:
+        _leave_out(calls, memory, kept)
     groups = {}
     for call in calls:
         places = call.places + [place for place in call.results if place]
@@ -76,6 +82,22 @@ def judge(calls, memory):
         text, _ = graph_text(list(enumerate(group)), roles, sizes, device)
         for call, reason in zip(group, _bridge.support(text), strict=True):
             call.reason = reason or None
+
+
+def _leave_out(calls, memory, kept):
+    """Takes out results on another device than a call's first, where nobody needs them.
+
+    Attention gives the state of its random numbers so, also where it uses none.
+    """
+    used = set(kept).union(*({place.storage for place in call.places} for call in calls))
+    for call in calls:
+        first = next((place for place in call.results if place), None)
+        if first is not None and call.reason is None:
+            home = memory.devices[first.storage]
+            call.results = [
+                None if place and memory.devices[place.storage] != home and place.storage not in used else place
+                for place in call.results
+            ]
 
 
 def cut(calls, memory, kept, mode):
