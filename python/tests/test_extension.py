@@ -361,3 +361,18 @@ def test_is_a_method_and_an_object():
     assert Model.run and callable(Model.run) and Model.run.__name__ == "run"
     with pytest.raises(TypeError, match="argument"):
         one.run()
+
+
+@needs_extension
+def test_notices_that_one_argument_became_two():
+    x, y = torch.ones(4), torch.full((4,), 5.0)
+    f = compiled(lambda a, b: a * 2 + b, x, x)
+    for other in (y, x.view(4)):
+        before = f._replayed
+        assert f(x, other).tolist() == (x * 2 + other).tolist()
+        assert f._replayed == before
+    g = compiled(lambda a, b: a * 2 + b, x, y)
+    for other in (x, x.view(4)):
+        before = g._replayed
+        assert g(x, other).tolist() == [3, 3, 3, 3]
+        assert g._replayed == before
