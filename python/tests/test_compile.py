@@ -198,6 +198,8 @@ def _keep(x):
         (lambda x: torch.from_numpy(x.numpy()) * 2, "leave PyTorch"),
         (lambda x: x[x > 0] * 2, "depends on values"),
         (lambda x: torch.nonzero(x), "depends on values"),
+        (lambda x: torch.tensor_split(x * 2, torch.tensor([1, 3])), "read on the host"),
+        (lambda x: torch.tensor_split(x * 2, tensor_indices_or_sections=torch.tensor([2])), "read on the host"),
         (_count, "Python objects"),
         (_keep, "Python objects"),
         (lambda x: torch.special.i1(x), "no call is native"),

@@ -30,7 +30,10 @@ _READS_HOST = {
     "aten::equal",
     "aten::allclose",
     "aten::item",
+    "aten::_pack_padded_sequence",
 }
+# They read tensors beside the first argument on the host, and no dispatch sees it.
+_READS_OTHERS = {"tensor_split"}
 # They give a tensor other memory.
 _MOVES = {"aten::set_", "aten::resize_", "aten::resize_as_", "aten::set_data", "aten::_resize_output_"}
 # They allocate and write nothing.
@@ -325,7 +328,10 @@ class Watch(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         name = getattr(func, "__name__", "")
         owner = getattr(func, "__self__", None)
-        if name in _ESCAPES:
+        others = tree_flatten((args[1:], kwargs))[0] if name in _READS_OTHERS else ()
+        if any(isinstance(other, torch.Tensor) for other in others):
+            self.tracer.refuse(f"a value is read on the host: call={name}")
+        elif name in _ESCAPES:
             self.tracer.refuse(f"memory or values of a tensor leave PyTorch: call={name}")
         elif name == "__set__" and getattr(owner, "__name__", "") in ("data", "real", "imag"):
             self.tracer.refuse("a tensor is given other memory: call=data")
