@@ -19,6 +19,9 @@ from gpuos.conformance.memory import (
 # What they give is whatever memory held.
 UNDEFINED = ("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided")
 
+# Their samples name places more than once; which element is there in the end is not determined.
+RACING = ("nn.functional.max_unpool1d", "nn.functional.max_unpool2d", "nn.functional.max_unpool3d")
+
 _FLOATING = (torch.float32, torch.float16, torch.bfloat16)
 
 NATIVE, PARTLY, FELL_BACK, WRONG, SKIPPED = "native", "partly", "fell back", "wrong", "skipped"
@@ -43,7 +46,9 @@ def check(op, case, redrawn, seed):
         if not is_twin(tried, case.leaves):
             return Finding(SKIPPED, ["arguments get another form, and nothing is computed"])
         changed, wanted, written = _changed(case, redrawn, seed)
-        doubtful = op.name in UNDEFINED or _differs(case, changed, wanted, seed)
+        on_gpu = any(tensor.is_cuda for tensor in tensors(case.leaves))
+        doubtful = op.name in UNDEFINED or on_gpu and op.name in RACING
+        doubtful = doubtful or _differs(case, changed, wanted, seed)
     except Skipped as skipped:
         return Finding(SKIPPED, [str(skipped)])
     compiled = gpuos.compile(case.call)
