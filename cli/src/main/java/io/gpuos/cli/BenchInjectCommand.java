@@ -72,7 +72,8 @@ final class BenchInjectCommand implements Callable<Integer> {
         "",
         Units.digits(first.firstResultWorstUs()),
         "us",
-        String.format(Locale.ROOT, "%d in no cache; the interpreter is ready", first.expressions()));
+        String.format(
+            Locale.ROOT, "%d in no cache; the interpreter is ready", first.expressions()));
     table.row(
         "its compiled generation",
         Units.digits(first.compiledP50Ms()),

@@ -15,8 +15,7 @@ enum BadOperator {
   /** Is no C++. */
   NOT_COMPILING("__device__ float f(float x) { return x + ; }"),
   /** Compiles, and would end the kernel it runs in. */
-  NOT_VERIFYING(
-      "__device__ float f(float x) { if (x != 0) asm volatile(\"trap;\"); return x; }");
+  NOT_VERIFYING("__device__ float f(float x) { if (x != 0) asm volatile(\"trap;\"); return x; }");
 
   private final String body;
 

@@ -82,7 +82,13 @@ final class FirstUseBenchmark {
       }
     }
     return new InjectReport.EmptyCacheUse(
-        count, Rounds.median(open), Rounds.median(first), Rounds.most(first), open, first, compiled);
+        count,
+        Rounds.median(open),
+        Rounds.median(first),
+        Rounds.most(first),
+        open,
+        first,
+        compiled);
   }
 
   private Sample use(Gpuos gpu, Tensor x) {

@@ -76,7 +76,8 @@ public final class InjectBenchmark {
     }
     Optional<InjectReport.DriverPauses> pauses = benchmark.driverPauses();
     InjectReport.Throughput throughput = benchmark.throughput();
-    InjectReport.FirstUse firstUse = new FirstUseBenchmark(opener, quick, benchmark.random, progress).run();
+    InjectReport.FirstUse firstUse =
+        new FirstUseBenchmark(opener, quick, benchmark.random, progress).run();
     InjectReport.Stress stress = benchmark.stress();
     return new InjectReport(
         described,

@@ -17,7 +17,8 @@ import org.junit.jupiter.api.Test;
 class EmptyCacheTest {
 
   private static final CudaOperator TWICE =
-      CudaOperator.of("twice", "__device__ float twice(float x) { return x + x; }", "f32 twice(f32 x)");
+      CudaOperator.of(
+          "twice", "__device__ float twice(float x) { return x + x; }", "f32 twice(f32 x)");
 
   @Test
   void shouldBeEmptyAgainForTheSameOperator() throws IOException {
