@@ -1,5 +1,8 @@
 """gpuos.compile on the CPU: replays compute what PyTorch does, and what is unsafe runs eagerly."""
 
+import collections
+import copy
+import itertools
 import os
 import random
 
@@ -362,19 +365,14 @@ def test_guards_aliases_of_the_same_form():
 
 
 def test_refuses_tensors_that_are_kept_out_of_reach():
-    class Hidden:
-        __slots__ = ("kept",)
-
-    hidden = Hidden()
-
     def fn(x):
-        hidden.kept = x * 2
+        globals()["kept_by_name"] = x * 2
         return x + 1
 
     f = gpuos.compile(fn)
     for k in range(6):
         f(torch.full((2,), float(k)))
-        assert hidden.kept.tolist() == [2 * k, 2 * k]
+        assert globals()["kept_by_name"].tolist() == [2 * k, 2 * k]
     assert "kept somewhere else" in explained(f, torch.ones(2))
 
 
@@ -386,3 +384,133 @@ def test_fractional_factors_of_integers_are_cut_off():
     for _ in range(3):
         x, a, b = (torch.randint(0, 9, shape) for shape in ((3,), (3, 4), (4,)))
         assert torch.equal(f(x, a, b), fn(x, a, b))
+
+
+class _Scaled(torch.nn.Module):
+    factor = 2.0
+    seen = [0]
+
+    def forward(self, x):
+        return self._times(x)
+
+    def _times(self, x):
+        return x * self.factor * FACTOR[0]
+
+
+FACTOR = [1.0]
+
+
+def test_notices_what_methods_and_classes_hold():
+    compiled = gpuos.compile(_Scaled())
+    x = torch.ones(3)
+    try:
+        for _ in range(3):
+            torch.testing.assert_close(compiled(x), torch.full((3,), 2.0))
+        assert "recorded" in compiled.explain(x)
+        FACTOR[0] = 5.0
+        torch.testing.assert_close(compiled(x), torch.full((3,), 10.0))
+        _Scaled.factor = 3.0
+        torch.testing.assert_close(compiled(x), torch.full((3,), 15.0))
+    finally:
+        FACTOR[0], _Scaled.factor = 1.0, 2.0
+
+
+def test_does_what_methods_do_to_python():
+    class Counting(torch.nn.Module):
+        calls = 0
+
+        def forward(self, x):
+            type(self).calls += 1
+            return x + 1
+
+    compiled = gpuos.compile(Counting())
+    for _ in range(6):
+        compiled(torch.ones(2))
+    assert Counting.calls == 6
+
+
+class _Slotted:
+    __slots__ = ("value",)
+
+
+def test_notices_containers_of_all_kinds():
+    queue, slotted, tagged = collections.deque([1.0]), _Slotted(), torch.ones(2)
+    slotted.value, tagged.scale = 1.0, 1.0
+
+    def by_default(x, factor=1.0):
+        return x * factor
+
+    def function(x):
+        by_default.calls = getattr(by_default, "calls", 0) + 0
+        return by_default(x) * queue[0] * slotted.value * tagged.scale
+
+    compiled = gpuos.compile(function)
+    x = torch.ones(2)
+    wanted = 1.0
+    changes = [
+        lambda: queue.__setitem__(0, 2.0),
+        lambda: setattr(slotted, "value", 3.0),
+        lambda: setattr(tagged, "scale", 5.0),
+        lambda: setattr(by_default, "__defaults__", (7.0,)),
+    ]
+    for change, factor in zip(changes, (2.0, 3.0, 5.0, 7.0)):
+        for _ in range(3):
+            torch.testing.assert_close(compiled(x), torch.full((2,), wanted))
+        change()
+        wanted *= factor
+        torch.testing.assert_close(compiled(x), torch.full((2,), wanted))
+
+
+def test_runs_what_moves_an_iterator_in_pytorch():
+    numbers = itertools.count()
+    compiled = gpuos.compile(lambda x: x + next(numbers))
+    assert [float(compiled(torch.zeros(()))) for _ in range(6)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_forgets_signatures_and_says_so():
+    compiled = gpuos.compile(lambda x, k: x + k)
+    with pytest.warns(RuntimeWarning, match="signatures=more than 256"):
+        for k in range(300):
+            assert compiled(torch.ones(1), k).item() == 1 + k
+    assert len(compiled._records) == 256
+    assert compiled(torch.ones(1), 3).item() == 4
+
+
+class _Adding(torch.overrides.TorchFunctionMode):
+    def __init__(self, summand):
+        super().__init__()
+        self.summand = summand
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        return result + self.summand if getattr(func, "__name__", "") == "mul" else result
+
+
+def test_runs_in_pytorch_under_modes_that_change_calls():
+    compiled = gpuos.compile(lambda x: torch.mul(x, 2))
+    for summand in (1, 1, 1, 5, 0):
+        with _Adding(summand):
+            assert compiled(torch.ones(1)).item() == 2 + summand
+    assert compiled(torch.ones(1)).item() == 2
+
+
+def test_copies_are_compiled_anew():
+    module = torch.nn.Linear(2, 2)
+    compiled = gpuos.compile(module)
+    copied = copy.deepcopy(compiled)
+    x = torch.ones(1, 2)
+    with torch.no_grad():
+        module.weight.zero_()
+        for _ in range(4):
+            assert not torch.equal(copied(x), compiled(x))
+
+
+class _Same(int):
+    def __repr__(self):
+        return "same"
+
+
+def test_tells_numbers_of_own_types_apart():
+    compiled = gpuos.compile(lambda x, k: x + int(k))
+    for _ in range(3):
+        assert [compiled(torch.ones(1), _Same(k)).item() for k in (1, 2)] == [2, 3]

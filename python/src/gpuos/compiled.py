@@ -1,9 +1,13 @@
 """`gpuos.compile`: a function that is recorded when it meets a signature and replayed after."""
 
+import collections
+import contextlib
 import functools
 import threading
+import warnings
 
 import torch
+from torch.utils._device import DeviceContext
 from torch.utils._pytree import tree_flatten, tree_leaves
 
 from gpuos import fast, plan
@@ -16,6 +20,8 @@ MODES = ("auto", "resident", "stream")
 _ATTEMPTS = 4
 # Recordings of one signature, for different states of Python.
 _MOST = 8
+# Signatures of one function that are remembered.
+_SIGNATURES = 256
 
 
 def compile(fn, *, mode="auto", verify=0, static_outputs=False):
@@ -57,7 +63,8 @@ class Compiled:
         self._verify = verify
         self._static = static_outputs
         self._lock = threading.RLock()
-        self._records = {}
+        self._records = collections.OrderedDict()
+        self._warned = False
         self._counted = 0
 
     def __get__(self, instance, owner=None):
@@ -67,6 +74,9 @@ class Compiled:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._fn, name)
+
+    def __reduce__(self):
+        return _again, (self._fn, self._mode, self._verify, self._static)
 
     @property
     def _replays(self):
@@ -98,7 +108,8 @@ class Compiled:
             entry.reason = "the function changes modes of PyTorch, which a replay would not"
         if entry.reason is None:
             record.entries.append(entry)
-            if not self._verify:
+            # The extension counts modes only.
+            if not self._verify and not _function_modes():
                 fast.add(self, entry, args, kwargs, leaves)
             record.attempts = _ATTEMPTS if len(record.entries) < _MOST else 0
             record.reason = "its state differs from call to call" if record.attempts == 0 else None
@@ -112,8 +123,26 @@ class Compiled:
         record = self._records.get(key)
         if record is None:
             with self._lock:
-                record = self._records.setdefault(key, _Record())
+                record = self._records.setdefault(key, _Record(leaves))
+                if len(self._records) > _SIGNATURES:
+                    self._records.popitem(last=False)
+                    self._warn()
+        else:
+            with contextlib.suppress(KeyError):  # another thread may have put it out
+                self._records.move_to_end(key)
         return record
+
+    def _warn(self):
+        if not self._warned:
+            self._warned = True
+            name = getattr(self, "__name__", type(self._fn).__name__)
+            warnings.warn(
+                f"gpuos.compile: function={name}, signatures=more than {_SIGNATURES}, expected=few: shapes,"
+                " numbers and objects among the arguments are part of a signature, and each is recorded"
+                " anew; the one used longest ago is forgotten",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def _replay(self, entry, inputs, leaves, args, kwargs):
         self._counted += 1
@@ -160,17 +189,32 @@ class Compiled:
         if not record.entries:
             return f"{name}: runs in PyTorch: {record.reason}"
         lines = [f"{name}: recorded, {len(record.entries[-1].segments)} segments"]
+        if record.attempts == 0:
+            lines.append(f"other states run in PyTorch: {record.reason}, {_MOST} are recorded at most")
         return "\n".join(lines + record.entries[-1].explain())
+
+
+def _again(fn, mode, verify, static_outputs):
+    """A copy of a compiled function, which has recorded nothing yet."""
+    return compile(fn, mode=mode, verify=verify, static_outputs=static_outputs)
 
 
 class _Record:
     """What is known of one signature."""
 
-    def __init__(self):
+    def __init__(self, leaves):
+        # The signature names them by number, which nobody else must get.
+        self.named = [leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)]
         self.entries = []
         self.attempts = _ATTEMPTS
         self.reason = None
         self.needs_gradients = False
+
+
+def _function_modes():
+    return [
+        torch._C._get_function_stack_at(k) for k in range(torch._C._len_torch_function_stack())
+    ]
 
 
 def _is_watched():
@@ -180,6 +224,7 @@ def _is_watched():
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch.compiler.is_compiling()
         or torch.jit.is_tracing()
+        or any(type(mode) is not DeviceContext for mode in _function_modes())
     )
 
 
@@ -194,7 +239,7 @@ def _surroundings():
         torch.get_default_dtype(),
         torch.are_deterministic_algorithms_enabled(),
         torch.get_float32_matmul_precision(),
-        torch._C._len_torch_function_stack(),
+        tuple(str(mode.device) for mode in _function_modes()),
     )
 
 
@@ -215,7 +260,7 @@ def _signature(leaf):
             leaf.is_neg(),
             leaf._is_zerotensor(),
         )
-    if isinstance(leaf, (int, float, bool, complex, str, bytes, type(None))):
+    if type(leaf) in (int, float, bool, complex, str, bytes, type(None)):
         return type(leaf), repr(leaf)
     return type(leaf), id(leaf)
 

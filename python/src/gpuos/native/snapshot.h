@@ -79,7 +79,7 @@ class Snapshot {
   std::vector<Held> held;
 
  private:
-  enum class Kind : uint8_t { kCell, kGlobal, kDict, kList, kSet, kEmpty, kOther };
+  enum class Kind : uint8_t { kCell, kGlobal, kDict, kList, kSet, kEmpty, kClass, kOther };
 
   // `container` holds `size` pairs (a dictionary) or values, which begin at `from` in `values_`.
   struct Link {
@@ -104,6 +104,8 @@ class Snapshot {
       link.container = PyTuple_GET_ITEM(container, 0);
       values_.push_back(PyTuple_GET_ITEM(container, 1));
       values_.push_back(values);
+    } else if (std::strcmp(kind, "class") == 0 && PyType_Check(container)) {
+      link.kind = Kind::kClass;
     } else if (std::strcmp(kind, "dict") == 0) {
       add_dict(link, values);
     } else if (PyTuple_CheckExact(container) || PyFrozenSet_CheckExact(container)) {
@@ -185,10 +187,25 @@ class Snapshot {
         PyObject* value = PyDict_GetItemWithError(link.container, values[0]);
         return value != nullptr && same_value(value, values[1]);
       }
+      case Kind::kClass:
+        return holds_class(link);
       case Kind::kOther:
         return asked(link);
     }
     return false;
+  }
+
+  // Python gives a class another number when an attribute of it or of a base changes; 0 is none.
+  bool holds_class(Link& link) const {
+    const auto* type = reinterpret_cast<PyTypeObject*>(link.container);
+    if (type->tp_version_tag != 0 && type->tp_version_tag == link.version) {
+      return true;
+    }
+    if (!asked(link)) {
+      return false;
+    }
+    link.version = type->tp_version_tag;
+    return true;
   }
 
   bool holds_dict(Link& link, PyObject* const* values) {

@@ -25,10 +25,8 @@ inline bool same_scalar(PyObject* value, PyObject* old) {
     const int same = PyObject_RichCompareBool(value, old, Py_EQ);
     return same > 0;
   }
-  const bool is_scalar = PyLong_Check(old) || PyFloat_Check(old) || PyUnicode_Check(old) ||
-      PyBytes_Check(old) || PyComplex_Check(old);
-  if (!is_scalar) {
-    return false;
+  if (!PyComplex_CheckExact(old)) {
+    return false;  // of a type of one's own: its text may say anything
   }
   Reference one(PyObject_Repr(value));
   Reference other(PyObject_Repr(old));

@@ -290,7 +290,7 @@ typedef void (*gpuos_operator)(const gpuos_task* task, const gpuos_space* space,
 // Before the definition of an operator, and before every statement that calls one through a
 // pointer: an operator keeps two registers of its caller's, R16 and R17, where it returns to.
 // By the usual convention it would keep half of all, and write to memory those it needs.
-// Compilers before CUDA 13 cannot do otherwise; kernel and operators come from one compiler.
+// Compilers before CUDA 13 do not know it; what they make is refused when it is read.
 #if defined(__CUDACC_VER_MAJOR__) && __CUDACC_VER_MAJOR__ >= 13
 #define GPUOS_CALLED _Pragma("nv_abi preserve_n_data(2)")
 #else

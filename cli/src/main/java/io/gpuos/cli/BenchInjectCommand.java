@@ -72,7 +72,8 @@ final class BenchInjectCommand implements Callable<Integer> {
         "",
         Units.digits(first.firstResultWorstUs()),
         "us",
-        String.format(Locale.ROOT, "%d, nothing cached", first.expressions()));
+        String.format(
+            Locale.ROOT, "%d in no cache; the interpreter is ready", first.expressions()));
     table.row(
         "its compiled generation",
         Units.digits(first.compiledP50Ms()),
@@ -80,6 +81,18 @@ final class BenchInjectCommand implements Callable<Integer> {
         Units.digits(first.compiledWorstMs()),
         "ms",
         "from the same start");
+    InjectReport.EmptyCacheUse empty = first.emptyCache();
+    table.row(
+        "first result after opening, empty cache",
+        Units.digits(empty.firstResultP50Us()),
+        "",
+        Units.digits(empty.firstResultWorstUs()),
+        "us",
+        String.format(
+            Locale.ROOT,
+            "%d openings, which took %s ms (p50) before that",
+            empty.openings(),
+            Units.digits(empty.openP50Ms())));
     table.print(out);
     out.println();
     InjectReport.Throughput throughput = report.throughput();
@@ -96,13 +109,21 @@ final class BenchInjectCommand implements Callable<Integer> {
     out.println(
         String.format(
             Locale.ROOT,
-            "%d tasks under %d publications, %d rollbacks and %d parks (seed %d): %d verified, %d wrong, %d launches",
+            "%d tasks under %d events (seed %d): %d publications, %d rollbacks, %d parks, %d refusals",
             stress.tasks(),
+            stress.events(),
+            stress.seed(),
             stress.publications(),
             stress.rollbacks(),
             stress.parks(),
-            stress.seed(),
+            stress.failedAsExpected()));
+    out.println(
+        String.format(
+            Locale.ROOT,
+            "%d submitted = %d verified + %d failed as expected + %d wrong, %d launches",
+            stress.submitted(),
             stress.verified(),
+            stress.failedAsExpected(),
             stress.wrong(),
             stress.launches()));
     out.println();

@@ -62,7 +62,9 @@ public interface ComputeDevice extends AutoCloseable {
   int operator(Kernel kernel);
 
   /**
-   * Waits until every operator made so far is compiled: for whoever measures how fast it is.
+   * Waits until no compiled generation of an operator made so far is under way: for whoever
+   * measures how fast it is. {@link Injections#failed} counts those that were refused and stay
+   * interpreted.
    *
    * @param deadlineNanos as {@link System#nanoTime}
    * @return false if the deadline passed first

@@ -32,9 +32,20 @@ public final class Injections {
   public record Pause(
       long askedNanos, long leftNanos, long loadedNanos, long turnedNanos, long releasedNanos) {}
 
+  /**
+   * An operator that was made interpreted, and whose compiled generation could not be published: it
+   * goes on interpreted, with the same results.
+   *
+   * @param operator its name
+   * @param reason one line
+   */
+  public record Failure(String operator, String reason) {}
+
   private final Deque<Injection> kept = new ArrayDeque<>();
   private final Deque<Pause> pauses = new ArrayDeque<>();
+  private final Deque<Failure> failures = new ArrayDeque<>();
   private long count;
+  private long failed;
 
   /** Nothing yet. */
   public Injections() {}
@@ -48,6 +59,12 @@ public final class Injections {
   /** Notes that the workers were away. */
   public synchronized void add(Pause pause) {
     keep(pauses, pause);
+  }
+
+  /** Notes that an operator stays interpreted. */
+  public synchronized void add(Failure failure) {
+    keep(failures, failure);
+    failed++;
   }
 
   private static <T> void keep(Deque<T> last, T added) {
@@ -70,5 +87,15 @@ public final class Injections {
   /** How many there were in all. */
   public synchronized long count() {
     return count;
+  }
+
+  /** The last operators that stayed interpreted, oldest first. */
+  public synchronized List<Failure> failures() {
+    return List.copyOf(failures);
+  }
+
+  /** How many operators stayed interpreted in all, though compiled code was asked for. */
+  public synchronized long failed() {
+    return failed;
   }
 }

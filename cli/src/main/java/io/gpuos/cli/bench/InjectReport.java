@@ -89,10 +89,12 @@ public record InjectReport(
       double[] windows) {}
 
   /**
-   * New expressions with nothing in any cache, one after the other.
+   * New expressions, which no cache holds, one after the other on a device that is ready to
+   * interpret: its own code is compiled, and the JVM has compiled the host's.
    *
    * @param firstResultUs from the expression's text to its first result on the host
    * @param compiledMs from there to the publication of the compiled generation
+   * @param emptyCache the same where nothing at all is compiled
    */
   public record FirstUse(
       int expressions,
@@ -101,22 +103,72 @@ public record InjectReport(
       double compiledP50Ms,
       double compiledWorstMs,
       double[] firstResultUs,
+      double[] compiledMs,
+      EmptyCacheUse emptyCache) {}
+
+  /**
+   * The first expression of a device that was opened with an empty cache on disk, used at once:
+   * also the interpreter may still be with the compiler. Each with a device and a cache of its own.
+   *
+   * @param openMs opening the device, for which its own code is compiled
+   * @param firstResultUs from the expression's text to its first result on the host
+   * @param compiledMs from there to the publication of the compiled generation
+   */
+  public record EmptyCacheUse(
+      int openings,
+      double openP50Ms,
+      double firstResultP50Us,
+      double firstResultWorstUs,
+      double[] openMs,
+      double[] firstResultUs,
       double[] compiledMs) {}
 
   /**
-   * Tasks with checked results under random publications, rollbacks and parks.
+   * Tasks with checked results under random events.
    *
+   * @param tasks that were submitted, by another thread than the one that made the events
+   * @param submitted tasks, and replacements that had to be refused
    * @param verified tasks whose every element was the result of a generation that was current
    *     between its submission and its completion
+   * @param failedAsExpected replacements that were refused for the reason they had to be; the
+   *     operator went on as it was
+   * @param wrong tasks with another result
+   * @param events that took effect: the sum of the six that follow
+   * @param parks requests that workers leave, made while they were resident
+   * @param misfits refused as they had other inputs
+   * @param notCompiled refused by the compiler
+   * @param notVerified compiled, and refused as machine code
    */
   public record Stress(
       long seed,
       long tasks,
+      long submitted,
       long verified,
+      long failedAsExpected,
       long wrong,
+      int events,
       int publications,
       int rollbacks,
       int parks,
+      int misfits,
+      int notCompiled,
+      int notVerified,
       long launches,
-      double seconds) {}
+      double seconds) {
+
+    /**
+     * This.
+     *
+     * @throws WrongResult if something is unaccounted for
+     */
+    Stress requireComplete() {
+      int happened = publications + rollbacks + parks + misfits + notCompiled + notVerified;
+      if (submitted != verified + failedAsExpected + wrong || events != happened) {
+        throw new WrongResult(
+            "lost under random events: %s, expected=submitted = verified + failed as expected"
+                .formatted(this));
+      }
+      return this;
+    }
+  }
 }

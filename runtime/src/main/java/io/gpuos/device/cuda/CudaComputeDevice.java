@@ -61,8 +61,11 @@ public final class CudaComputeDevice implements ComputeDevice {
    */
   private static final long MOST_TILE_BYTES = 1 << 20;
 
-  /** Multiplications that are worth a task of their own: about a microsecond. */
-  private static final long LEAST_PRODUCTS = 1 << 18;
+  /**
+   * Multiplications that are worth a task of their own: about 3 us. (Four blocks of 16x32 results,
+   * 262,144 multiplications, took one worker 22 to 24 us on an H100.)
+   */
+  private static final long LEAST_PRODUCTS = 1 << 15;
 
   /** Elements to fold in one tile of a reduction at least. */
   private static final long LEAST_REDUCED = 16 << 10;
@@ -420,7 +423,7 @@ public final class CudaComputeDevice implements ComputeDevice {
   /** As measured on an H100, one block to a worker. */
   @Override
   public CostModel costs() {
-    return new CostModel(workers, 300, 25, 250, 900, 200_000);
+    return new CostModel(workers, 300, 25, 12, 900, 200_000);
   }
 
   /** Makes the tiles of large work a multiple of the workers, so that all finish together. */

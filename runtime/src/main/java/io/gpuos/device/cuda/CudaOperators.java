@@ -158,11 +158,7 @@ final class CudaOperators implements AutoCloseable {
             (ready, failure) -> {
               Throwable reason = failure == null ? publish(number, ready) : failure;
               if (reason != null && !closed) {
-                LOG.log(
-                    System.Logger.Level.WARNING,
-                    "operator stays interpreted: operator={0}, reason={1}",
-                    table.state(number).name(),
-                    reason.getMessage());
+                staysInterpreted(table.state(number).name(), reason);
               }
               underWay.remove(number);
               return null;
@@ -171,6 +167,16 @@ final class CudaOperators implements AutoCloseable {
     if (published.isDone()) {
       underWay.remove(number);
     }
+  }
+
+  /** Counted before the wait for it ends, so that whoever has waited sees it. */
+  private void staysInterpreted(String operator, Throwable reason) {
+    injections.add(new Injections.Failure(operator, String.valueOf(reason.getMessage())));
+    LOG.log(
+        System.Logger.Level.WARNING,
+        "operator stays interpreted: operator={0}, reason={1}",
+        operator,
+        reason.getMessage());
   }
 
   /** Returns why it could not be done, or null. */
@@ -183,7 +189,10 @@ final class CudaOperators implements AutoCloseable {
     }
   }
 
-  /** Waits until every operator interpreted so far is compiled; false at the deadline. */
+  /**
+   * Waits until every operator interpreted so far is compiled or stays interpreted for good, which
+   * the injections count; false at the deadline.
+   */
   boolean awaitCompiled(long deadlineNanos) {
     CompletableFuture<?>[] all = underWay.values().toArray(CompletableFuture<?>[]::new);
     try {
