@@ -82,7 +82,8 @@ def test_does_without_a_usable_cache(compiler, tmp_path, cache):
 
 
 def test_does_without_a_compiler(tmp_path):
-    variables = {"CXX": "false", "GPUOS_CACHE": str(tmp_path / "cache")}
+    # Nor one that was built before, in the place that serves where the cache does not.
+    variables = {"CXX": "false", "GPUOS_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
     done = run_python("-c", PROBE, **variables)
     assert done.stdout.strip() == "none"
     assert done.stderr.count("no native extension") == 1 and "code=1" in done.stderr

@@ -1,5 +1,6 @@
 """The command: shares operators out to workers, and reports."""
 
+import contextlib
 import argparse
 import datetime
 import fnmatch
@@ -182,7 +183,8 @@ class _Worker:
         if process is None:
             return
         self._selector.close()
-        process.stdin.close()
+        with contextlib.suppress(OSError):  # what was written, and has nobody to read it
+            process.stdin.close()
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
