@@ -1,7 +1,7 @@
 """The command: shares operators out to workers, and reports."""
 
-import contextlib
 import argparse
+import contextlib
 import datetime
 import fnmatch
 import json
