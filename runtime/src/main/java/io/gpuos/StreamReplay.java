@@ -90,6 +90,9 @@ final class StreamReplay {
 
   /** Replays once, on a stream of its own, and waits; nothing else may use the memory meanwhile. */
   ProgramTrace trace(MemorySegment addresses) {
+    // Replays of a program share its state, and this one is on no stream that orders it with
+    // others.
+    launches.await();
     bindAll(addresses);
     long nodes = program.image().block().address();
     int count = program.parts().parts().stream().mapToInt(part -> part.operators().length).sum();

@@ -53,6 +53,9 @@ public interface StreamReplays {
      */
     void launch(long stream);
 
+    /** Waits until the launches so far are complete, captured ones aside. */
+    void await();
+
     /**
      * Runs {@code release} when no launch needs the program's memory any more: now, or at a later
      * call of {@link StreamReplays}; never, if one was captured.

@@ -244,6 +244,11 @@ final class StreamKernels implements StreamReplays, AutoCloseable {
     }
 
     @Override
+    public void await() {
+      event.synchronize();
+    }
+
+    @Override
     public void close(Runnable release) {
       launch.close();
       arena.close();

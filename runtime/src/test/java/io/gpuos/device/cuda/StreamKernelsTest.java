@@ -123,6 +123,15 @@ class StreamKernelsTest {
   }
 
   @Test
+  void shouldWaitForTheLaunchesSoFar() {
+    StreamReplays.Launches launches = prepare(2, 3);
+    launches.launch(STREAM);
+    launches.await();
+    assertEquals(List.of("cuEventSynchronize"), gpu.callsSince("cuEventRecord"));
+    launches.close(() -> {});
+  }
+
+  @Test
   void shouldKeepMemoryUntilTheLastReplayIsComplete() {
     AtomicInteger released = new AtomicInteger();
     StreamReplays.Launches launches = prepare(2, 3);
